@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """`; did you mean 'x'?`, or the names there are when none is near: for the end of a message.
+    """Return `; did you mean 'x'?`, or all names when none is near, for the end of a message.
 
-    The names of a list stand in its order, which somebody chose; others are sorted.
+    The names of a list keep its order, which is intended; others are sorted.
     """
     known = list(map(str, names)) if isinstance(names, Sequence) else sorted(map(str, names))
     if near := did_you_mean_one_of(name, known):
@@ -19,6 +19,8 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 
 
 def did_you_mean_one_of(name: str, names: Iterable[str]) -> str:
-    """`; did you mean 'x'?`, or nothing when none is near: for the end of a message that has the names already."""
+    """Return `; did you mean 'x'?`, or nothing when none is near, for the end of a message that lists the names
+    already.
+    """
     near = difflib.get_close_matches(name, map(str, names), n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""

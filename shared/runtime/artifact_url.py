@@ -1,4 +1,7 @@
-"""What an artifact store's address says. Apart from the stores, because settings are checked before one is opened."""
+"""Parses an artifact store's address.
+
+Separate from the stores, because settings are checked before a store is opened.
+"""
 
 import re
 from dataclasses import dataclass
@@ -18,9 +21,9 @@ class Bucket:
 
 
 def parse_artifact_url(url: str) -> Path | Bucket:
-    """The folder of `file:///folder`, or the bucket of `s3://bucket/prefix`.
+    """Return the folder of `file:///folder`, or the bucket of `s3://bucket/prefix`.
 
-    Raises ValueError, which does not show the URL: somebody may have written a password into it.
+    Raises ValueError, which does not show the URL: it may contain a password.
     """
     parts = urlsplit(url)
     folder = unquote(parts.path)

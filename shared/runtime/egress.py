@@ -1,10 +1,9 @@
-"""Where the services may connect to on behalf of others, so that nobody uses them to reach what is inside (SSRF).
+"""Where the services may connect on behalf of tenants, so that nobody can use them to reach internal addresses (SSRF).
 
-The address of a socket is what counts, looked at as it is opened: a name may have led elsewhere a moment ago, and a URL
-can be written in many ways. Everything that a tenant may name goes through here.
-
-Sources: IANA's registries of special-purpose addresses for IPv4 and IPv6; RFC 6052 (NAT64), RFC 3056 (6to4), RFC 4380
-(Teredo); read 2026-11-29. Python's `is_global` follows the registries with exceptions, which stand here.
+The address of a socket decides, checked as the socket is opened: a name may have led elsewhere a moment ago, and a URL
+can be written in many ways. Everything that a tenant may name is checked here. Sources: IANA's registries of
+special-purpose addresses for IPv4 and IPv6; RFC 6052 (NAT64), RFC 3056 (6to4), RFC 4380 (Teredo); read 2026-11-29.
+Python's `is_global` follows the registries with exceptions, which are listed here.
 """
 
 import ipaddress
@@ -26,15 +25,15 @@ _COMPATIBLE = ipaddress.IPv6Network("::/96")
 _NOT_PUBLIC = tuple(
     ipaddress.ip_network(text)
     for text in (
-        "192.0.0.0/24",  # 192.0.0.192 tells a machine at Oracle its secrets
+        "192.0.0.0/24",  # 192.0.0.192 gives away the secrets of a machine at Oracle
         "192.88.99.0/24",  # relays of 6to4
         "224.0.0.0/4", "ff00::/8",  # multicast
-        "fec0::/10",  # site-local, of old
-        # What leads to an IPv4 address in disguise.
+        "fec0::/10",  # site-local, obsolete
+        # Addresses that contain an IPv4 address.
         "::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32",
     )
 )  # fmt: skip
-"""What `is_global` takes for public, in some version of Python or in all."""
+"""What `is_global` takes for public, in some or all versions of Python."""
 
 
 class WrongNetworks(TodokeError, ValueError):
@@ -42,16 +41,16 @@ class WrongNetworks(TodokeError, ValueError):
 
 
 class Egress(NamedTuple):
-    """Where connections may go. Public addresses at `ports` are open; all others are closed unless they are named."""
+    """Where connections may go. Public addresses are open at `ports`; all others are closed unless they are listed."""
 
     opened: Sequence[Network] = ()
-    """Networks that are open besides public ones: those of the operator's own, where webhooks listen within."""
+    """Networks that are open besides public ones: the operator's own, where webhooks have internal receivers."""
     closed: Sequence[Network] = ()
-    """Networks that are closed although they are public. They win."""
+    """Networks that are closed although they are public. These take precedence."""
     ports: Sequence[range] = (range(443, 444), range(8443, 8444))
 
     def lets(self, address: str, port: int, *, encrypted: bool = True) -> bool:
-        """True if a connection to that address and port may be opened. Without encryption, only to `opened`."""
+        """True if a connection to that address and port may be opened; without encryption, only to `opened`."""
         if not any(port in some for some in self.ports):
             return False
         try:
@@ -60,7 +59,7 @@ class Egress(NamedTuple):
             return False
         if any(form in network for form in forms for network in self.closed if form.version == network.version):
             return False
-        # Each form of it, the one in disguise too: who opens NAT64 opens no private network behind it.
+        # Every form, including the embedded one: opening NAT64 must open no private network behind it.
         return all(self._opens(form) or (encrypted and _is_public(form)) for form in forms)
 
     def _opens(self, address: Address) -> bool:
@@ -68,7 +67,10 @@ class Egress(NamedTuple):
 
 
 def read_networks(text: str) -> Sequence[Network]:
-    """The networks of a text: addresses, networks, or the names `loopback` and `private`. Raises WrongNetworks."""
+    """Return the networks of a text: addresses, networks, or the names `loopback` and `private`.
+
+    Raises WrongNetworks.
+    """
     found: list[Network] = []
     for number, part in enumerate(text.replace(",", " ").split(), 1):
         for one in _NAMES.get(part, (part,)):
@@ -83,7 +85,7 @@ def read_networks(text: str) -> Sequence[Network]:
 
 
 def read_ports(text: str) -> Sequence[range]:
-    """The ports of a text such as `443, 1024-65535`. Raises WrongNetworks."""
+    """Return the ports of a text such as `443, 1024-65535`. Raises WrongNetworks."""
     found = []
     for number, part in enumerate(text.replace(",", " ").split(), 1):
         first, to, last = part.partition("-")
@@ -98,7 +100,7 @@ def read_ports(text: str) -> Sequence[range]:
 
 
 def _forms(address: Address) -> Iterator[Address]:
-    """The address, or what an IPv4-mapped one means; and the IPv4 address that is hidden in it, if there is one."""
+    """Yield the address, or what an IPv4-mapped one means; and the IPv4 address embedded in it, if there is one."""
     if isinstance(address, ipaddress.IPv4Address):
         yield address
     elif address.ipv4_mapped is not None:

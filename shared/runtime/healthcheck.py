@@ -1,6 +1,7 @@
 """`python -m shared.runtime.healthcheck PREFIX DEFAULT_PORT` checks that the service in this container is healthy.
 
-The variables PREFIX_HOST and PREFIX_PORT say where it listens. For an image's HEALTHCHECK: the images have no curl.
+The variables PREFIX_HOST and PREFIX_PORT say where it listens. It is used in the images' HEALTHCHECK, because they have
+no curl.
 """
 
 import http.client

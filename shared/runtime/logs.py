@@ -1,4 +1,4 @@
-"""Logs go to stderr, one JSON object per line, with the job at hand taken from the context."""
+"""Logs go to stderr, one JSON object per line, with the current job taken from the context."""
 
 import contextvars
 import json
@@ -12,12 +12,12 @@ from types import TracebackType
 _log = logging.getLogger(__name__)
 _context: contextvars.ContextVar[Mapping[str, object]] = contextvars.ContextVar("log_context", default={})  # noqa: B039 - never mutated
 
-# Attributes that every LogRecord has. The rest was passed as `extra`.
+# Attributes that every LogRecord has. All others were passed as `extra`.
 _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {
     "message",
     "asctime",
     "taskName",
-    "color_message",  # uvicorn's, with the escape codes of a terminal
+    "color_message",  # from uvicorn, with the escape codes of a terminal
 }
 
 
@@ -61,13 +61,14 @@ _configured: list[str] = []
 
 
 def level() -> str | None:
-    """The level of this process's log, for `take_over` in a child. None in a command, which does not log."""
+    """Return the level of this process's log, for `take_over` in a child. None in a command, which does not log."""
     return _configured[-1] if _configured else None
 
 
 def take_over(level: str | None) -> None:
-    """Log as plain lines to stderr, which the parent reads and logs. Without a level, not at all: what went wrong is
-    the command's to print.
+    """Log plain lines to stderr, which the parent reads and logs.
+
+    Without a level, log nothing: the command itself prints errors.
     """
     if level is None:
         silence()
@@ -77,7 +78,7 @@ def take_over(level: str | None) -> None:
 
 
 def silence() -> None:
-    """Keep libraries from writing lines of their own, as Python lets them where nobody has set up logging."""
+    """Keep libraries from writing lines of their own, as Python allows where logging is not configured."""
     logging.getLogger().addHandler(logging.NullHandler())
 
 
@@ -99,7 +100,7 @@ def _quieten() -> None:
 
 
 def _log_what_nobody_catches() -> None:
-    """Python itself prints the traceback of such an error, and a log parser trips over it."""
+    """Log uncaught errors as JSON: Python itself would print a traceback, which breaks log parsers."""
 
     def of_the_process(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):

@@ -26,8 +26,8 @@ def run_until(
     """Call `run_once` until `stop` is set; wait up to `idle_s` seconds after an empty pass.
 
     `run_once` returns how many items it handled, so a full queue is drained without pausing, and an empty one costs one
-    pass per `idle_s`. With `busy_s`, the wait begins there and grows to a twentieth of the time since the last item: a
-    steady trickle is met within `busy_s`. A pass that raises is logged and tried again with back-off, up to
+    pass per `idle_s`. With `busy_s`, the wait begins there and grows to a twentieth of the time since the last item:
+    items that keep coming are met within `busy_s`. A pass that raises is logged and tried again with back-off, up to
     `failing_cap_s` seconds: a service outlives its database.
     """
     failures = 0

@@ -15,7 +15,7 @@ from shared.runtime.metrics.exposition import CONTENT_TYPE, exposition
 log = logging.getLogger(__name__)
 
 Checks = Mapping[str, Callable[[], None]]
-"""What must answer for the service to be ready. Each check returns, or raises a TodokeError that says what is wrong."""
+"""The dependencies of a service that is ready. Each check returns, or raises a TodokeError that says what is wrong."""
 
 
 def problems(checks: Checks) -> dict[str, str]:
@@ -87,7 +87,7 @@ def _server_class(host: str) -> type[ThreadingHTTPServer]:
         address_family = family_of(host)
 
         def handle_error(self, request: object, client_address: object) -> None:
-            """A line of the log, where the standard one prints a traceback; a client that left is not worth one."""
+            """Log one line, where the standard server prints a traceback; a client that left is not worth one."""
             del request
             error = sys.exception()
             if not isinstance(error, ConnectionError | TimeoutError):

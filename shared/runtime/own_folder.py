@@ -1,4 +1,4 @@
-"""A folder that one process makes for itself, and that others can tell from one whose process has died."""
+"""A folder that one process makes for itself, and that others can distinguish from one whose process has died."""
 
 import contextlib
 import fcntl
@@ -43,7 +43,7 @@ class OwnFolder:
 
 
 def remove_abandoned(parent: Path, prefix: str) -> list[Path]:
-    """Remove the folders whose process is dead, and return them. Any number of processes may do so at once."""
+    """Remove the folders whose process is dead, and return them. Several processes may do so at once."""
     removed = []
     for folder in sorted(parent.glob(f"{prefix}*")):
         if (lock := _lock(folder)) is None:
@@ -58,12 +58,12 @@ def remove_abandoned(parent: Path, prefix: str) -> list[Path]:
 
 
 def _lock(folder: Path) -> int | None:
-    """The folder's lock, to be closed; None while another process has it, or once the folder is gone."""
+    """Return the folder's lock, which must be closed; None while another process has it, or once the folder is gone."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever had the lock before may have removed the folder and left us that of nothing.
+            # The previous holder of the lock may have removed the folder, so that this lock is on nothing.
             if os.path.samestat(os.fstat(descriptor), folder.stat()):
                 return descriptor
         except OSError:

@@ -14,7 +14,7 @@ _HOSTS = (
 
 
 def region_of(environment: Mapping[str, str]) -> str:
-    """AWS_REGION; else the region that SQS_QUEUE_URL names; else AWS_DEFAULT_REGION; else Tokyo's."""
+    """Return AWS_REGION; else the region that SQS_QUEUE_URL names; else AWS_DEFAULT_REGION; else Tokyo's."""
     return (
         environment.get("AWS_REGION")
         or region_in(environment.get("SQS_QUEUE_URL", ""))
@@ -24,7 +24,7 @@ def region_of(environment: Mapping[str, str]) -> str:
 
 
 def region_in(queue_url: str) -> str | None:
-    """The region that the address of a queue names: `https://sqs.REGION.amazonaws.com/…`. None for an emulator's."""
+    """Return the region in the address of a queue: `https://sqs.REGION.amazonaws.com/…`. None for an emulator's."""
     try:
         host = urlsplit(queue_url).hostname or ""
     except ValueError:

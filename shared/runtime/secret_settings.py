@@ -1,4 +1,4 @@
-"""The setting that names the keys of secrets in the database."""
+"""The setting that names the keys for secrets in the database."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from shared.runtime.settings import Settings
 
 
 class SecretSettings(Settings):
-    """The settings of every service that keeps secrets for others, or uses them."""
+    """The settings of every service that stores secrets for others, or uses them."""
 
     secrets_key_file: Path | None = Field(
         None,

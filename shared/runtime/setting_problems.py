@@ -1,4 +1,4 @@
-"""What is wrong with an environment, in the words of an operator. Values are shown only where they cannot be secret."""
+"""Describes what is wrong with an environment, for operators. Values are shown only where they cannot be secret."""
 
 import difflib
 import re
@@ -20,21 +20,24 @@ _BOUNDS = {
 
 
 def without_password(url: str | None) -> str | None:
-    """Return the URL. Raises ValueError if it holds a user name: logs and clients are told of it."""
+    """Return the URL. Raises ValueError if it contains a user name: logs and clients see this URL."""
     if url is not None and "@" in url.partition("//")[2].partition("/")[0]:
         raise ValueError("must hold no user name and no password: credentials come the standard AWS way")
     return url
 
 
 def missing(variable: str, field: Any, environment: Mapping[str, str], known: Iterable[str]) -> str:
-    """A required variable is not there. A typing error shows as one variable missing and a similar one nobody reads."""
+    """Describe a missing variable.
+
+    A typing error shows as one variable missing and a similar one that nobody reads.
+    """
     near = difflib.get_close_matches(variable, set(environment) - set(known), n=1, cutoff=0.8)
     hint = f" (found {near[0]}; is that a typo?)" if near else ""
     return f"{variable} is not set{hint}: {field.description or 'required'}"
 
 
 def explain(problem: ErrorDetails, variable: str, field: Any, value: str) -> str:
-    """One value that a setting cannot take: what it must be, and what came if that may be shown."""
+    """Describe an invalid value: what it must be, and what it is if that may be shown."""
     if problem["type"] == "value_error":
         return f"{variable}: {problem['msg'].removeprefix('Value error, ')}"
     if problem["type"] == "finite_number":
@@ -61,9 +64,9 @@ def _bound(one: Any) -> float:
 
 
 def near_misses(environment: Mapping[str, str], known: Sequence[str]) -> Iterator[str]:
-    """Variables that nobody reads and that differ from an unset one of ours by a typing error.
+    """Yield variables that nobody reads and that differ from an unset one of ours by a typing error.
 
-    Other unknown names are left alone, also those that begin like ours: Kubernetes sets `API_PORT_80_TCP` and the like.
+    Other unknown names are left alone, even with our prefix: Kubernetes sets `API_PORT_80_TCP` and the like.
     """
     ours = {name.partition("_")[0] for name in known}
     read = {*known, *(f"{name}_FILE" for name in known)}
@@ -79,7 +82,9 @@ _MOST_ERRORS = 2
 
 
 def _typing_errors(one: str, other: str) -> int:
-    """Letters added, left out, replaced, or swapped with their neighbour (optimal string alignment distance)."""
+    """Return the number of letters added, left out, replaced, or swapped with a neighbour (optimal string alignment
+    distance).
+    """
     if abs(len(one) - len(other)) > _MOST_ERRORS:
         return _MOST_ERRORS + 1
     before: list[int] = []

@@ -27,7 +27,7 @@ _TWO_AT = re.compile(r"[a-z+]+://[^/?]*@[^/?]*@")
 
 
 class SettingsError(TodokeError):
-    """The environment does not make a working service. The message names every variable that is wrong."""
+    """The environment is not valid for the service. The message names every variable that is wrong."""
 
 
 class Settings(BaseModel):
@@ -85,7 +85,7 @@ class Settings(BaseModel):
 
     @classmethod
     def _between(cls, present: Mapping[str, str], problems: Mapping[str, str]) -> dict[str, str]:
-        """What is wrong between settings that are right each, which pydantic looks at only when all are."""
+        """Return what is wrong between settings that are each valid; pydantic checks that only when all are valid."""
         right = {name: value for name, value in present.items() if name not in problems}
         stand_ins = {n: f.examples[0] for n, f in cls.variables().items() if f.examples and n not in right}
         try:
@@ -97,7 +97,7 @@ class Settings(BaseModel):
 
     @classmethod
     def derived(cls, environment: Mapping[str, str]) -> Mapping[str, str]:
-        """Variables that follow from others where they are not set."""
+        """Return variables whose values follow from others, if they are not set."""
         del environment
         return {}
 
@@ -108,9 +108,9 @@ class Settings(BaseModel):
 
 
 def secret(environment: Mapping[str, str], name: str) -> str | None:
-    """Returns the variable `name`, or the content of the file that NAME_FILE names.
+    """Return the variable `name`, or the content of the file that NAME_FILE names. None when neither is set.
 
-    None when neither is set. Raises SettingsError when both are, or when the file cannot be read.
+    Raises SettingsError when both are, or when the file cannot be read.
     """
     value, file = environment.get(name) or None, environment.get(f"{name}_FILE")
     if not file:
@@ -131,7 +131,7 @@ def _is_secret(field: Any) -> bool:
 def _problems(
     error: ValidationError, names: Mapping[str, Any], present: Mapping[str, str], environment: Mapping[str, str]
 ) -> dict[str, str]:
-    """Variable → what is wrong with it; what is wrong between several stands under no name."""
+    """Return variable → what is wrong with it; problems between several variables have no name."""
     found: dict[str, str] = {}
     for problem in error.errors():
         variable = str(problem["loc"][0]) if problem["loc"] else ""
@@ -145,7 +145,7 @@ def _problems(
 
 
 RING_AFTER_S = 30.0
-"""The default of JOB_RING_AFTER_S. It stands here and not with the doorbell, because `runtime` lies below `jobs`."""
+"""The default of JOB_RING_AFTER_S. It is here and not with the doorbell, because `runtime` lies below `jobs`."""
 
 
 class ServiceSettings(Settings):
@@ -179,12 +179,12 @@ class ServiceSettings(Settings):
     def _is_postgresql(cls, value: SecretStr) -> SecretStr:
         if not re.match(r"postgres(ql)?(\+psycopg)?://", value.get_secret_value()):
             raise ValueError("must begin with postgresql://")
-        if _TWO_AT.match(value.get_secret_value()):  # the rest of the password would be taken for the host, and told
+        if _TWO_AT.match(value.get_secret_value()):  # the rest of the password would be taken for the host, and shown
             raise ValueError(WRITE_AS_XX)
         return value
 
     def database_url_of_today(self) -> str:
-        """DATABASE_URL, read again from DATABASE_URL_FILE if it came from there. Secret."""
+        """Return DATABASE_URL, read again from DATABASE_URL_FILE if it came from there. Secret."""
         return self.secret_of_today("DATABASE_URL", self.database_url)
 
     @property
@@ -194,7 +194,7 @@ class ServiceSettings(Settings):
 
 
 class KeySettings(Settings):
-    """The settings of whatever makes API keys."""
+    """The settings of programs that create API keys."""
 
     key_environment: str = Field(
         "live",
@@ -205,7 +205,7 @@ class KeySettings(Settings):
 
 
 class CatalogSettings(Settings):
-    """The settings of every service that knows the report types."""
+    """The settings of every service that reads the catalog."""
 
     catalog_path: Path | None = Field(
         None, alias="CATALOG_PATH", description="Folder of report types; default: the built-in catalog"
@@ -256,7 +256,7 @@ class RegionSettings(Settings):
 
 
 class QueueSettings(RegionSettings):
-    """The settings of whatever uses the queue."""
+    """The settings of programs that use the queue."""
 
     sqs_queue_url: str = Field(
         alias="SQS_QUEUE_URL",
@@ -273,7 +273,7 @@ class QueueSettings(RegionSettings):
     def _is_an_address(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("https://", "http://")):
             raise ValueError("must begin with https:// (a name or an ARN is not enough)")
-        if value is not None and value.endswith(".fifo"):  # SQS gives this ending to no other queue
+        if value is not None and value.endswith(".fifo"):  # SQS reserves this ending for FIFO queues
             raise ValueError("is that of a FIFO queue: make a standard queue, in which jobs wait for no other")
         return without_password(value)
 

@@ -16,8 +16,10 @@ class StartupFailed(TodokeError):
 
 
 def wait_for_all(checks: Mapping[str, Callable[[], None]], *, stop: threading.Event, timeout_s: float) -> bool:
-    """`wait_for` each of them. False when `stop` was set before all were there: the service never was ready, and ends
-    without saying so."""
+    """`wait_for` each of them.
+
+    Returns False if `stop` was set before all had answered: the service was never ready, and ends silently.
+    """
     there = all(wait_for(what, check, stop=stop, timeout_s=timeout_s) for what, check in checks.items())
     if not there:
         log.info("service.stopped", extra={"reason": "told to stop before it was ready"})

@@ -13,13 +13,13 @@ from typing import NoReturn
 log = logging.getLogger(__name__)
 
 EXIT_SECOND_SIGNAL = 130
-"""Exit code after a second signal. The leases cover the jobs that were under way."""
+"""Exit code after a second signal. The leases cover the jobs that were in progress."""
 
 
 def stop_on_signals() -> threading.Event:
     """Return an event that SIGTERM or SIGINT sets. A second signal ends the process at once."""
     stop = threading.Event()
-    # The handler interrupts the main thread anywhere, also inside `stop.wait`, which holds the event's lock for a
+    # The handler interrupts the main thread anywhere, even inside `stop.wait`, which holds the event's lock for a
     # moment when it begins and ends. Setting the event there, or logging, could deadlock with the main thread itself.
     # `SimpleQueue.put` may be called there (Python library reference, "queue", read 2026-11-25).
     asked: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -51,7 +51,8 @@ def wait_until_stopped(stop: threading.Event) -> None:
 def leave(code: int) -> NoReturn:
     """Flush the logs and end the process at once, with this exit code.
 
-    For a service that has stopped: all it owed is written, and no library's thread or exit handler may keep it alive.
+    For a service that has stopped: everything it owed is written, and no library's thread or exit handler may keep it
+    alive.
     """
     logging.shutdown()
     sys.stdout.flush()

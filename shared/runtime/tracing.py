@@ -26,7 +26,7 @@ PREVIOUS_ATTEMPT = "todoke-previous-attempt"
 
 Kind = Literal["internal", "server", "client", "producer", "consumer"]
 
-# W3C Trace Context, level 2, "traceparent header" (read 2026-11-25). A later version may say more after the flags.
+# W3C Trace Context, level 2, "traceparent header" (read 2026-11-25). A later version may append more after the flags.
 _FORM = re.compile(r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _EXPORT_TIMEOUT_S = 5
@@ -37,7 +37,7 @@ _provider: "TracerProvider | None" = None
 
 
 class TracingUnavailable(TodokeError):
-    """A collector is configured, and OpenTelemetry is not installed."""
+    """A collector is configured, but OpenTelemetry is not installed."""
 
 
 class Span:
@@ -50,7 +50,7 @@ class Span:
 
     @property
     def traceparent(self) -> str | None:
-        """The traceparent by which others continue the trace from here; None while tracing is off."""
+        """The traceparent with which others continue the trace from here; None while tracing is off."""
         return None if self._span is None else _written(self._span.get_span_context())
 
     def note(self, attributes: Mapping[str, str | int | float]) -> None:
@@ -59,7 +59,7 @@ class Span:
             self._span.set_attributes(attributes)
 
     def rename(self, name: str) -> None:
-        """Give the span another name, for one that is known late."""
+        """Rename the span, for a name that is known late."""
         if self._span is not None:
             self._span.update_name(name)
 
@@ -72,7 +72,7 @@ class Span:
             self._span.set_status(StatusCode.ERROR)
 
     def current(self) -> contextlib.AbstractContextManager[Any]:
-        """Within the block, new spans begin below this one. It ends with the block."""
+        """Make new spans begin below this one within the block. The span ends with the block."""
         if self._span is None:
             return contextlib.nullcontext()
         from opentelemetry import trace
@@ -91,7 +91,7 @@ OFF = Span()
 def configure(service: str) -> None:
     """Send this process's spans to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names. Without it, do nothing.
 
-    The SDK's other OTEL_* variables count as well. Raises TracingUnavailable.
+    The SDK's other OTEL_* variables apply as well. Raises TracingUnavailable.
     """
     global _tracer, _provider
     endpoint = next((os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), None)
@@ -115,7 +115,7 @@ def configure(service: str) -> None:
 
 
 def close() -> None:
-    """Send the spans that wait, within a few seconds. A collector that is away holds nobody up."""
+    """Send the spans that wait, within a few seconds. An unavailable collector delays nobody."""
     global _tracer, _provider
     if _provider is not None:
         _provider.force_flush(_LAST_EXPORT_MS)
@@ -123,7 +123,7 @@ def close() -> None:
 
 
 def on() -> bool:
-    """True if spans are made."""
+    """True if tracing is on."""
     return _tracer is not None
 
 
@@ -138,7 +138,7 @@ def begin(
 ) -> Span:
     """Begin a span below `parent` (a traceparent), else below the current span, else as the first of a trace.
 
-    The caller ends it.
+    The caller must end it.
     """
     if _tracer is None:
         return OFF
@@ -158,7 +158,7 @@ def begin(
 
 @contextlib.contextmanager
 def span(name: str, **options: Any) -> Iterator[Span]:
-    """Begin a span that is the current one within the block, and ends with it. Takes what `begin` takes."""
+    """Begin a span that is the current one within the block, and ends with it. Takes the arguments of `begin`."""
     if _tracer is None:
         yield OFF
         return
@@ -190,12 +190,12 @@ def valid(traceparent: str | None) -> str | None:
 
 
 def trace_id(traceparent: str | None) -> str | None:
-    """The trace's id, for the log; None without a trace."""
+    """Return the trace's id, for the log; None without a trace."""
     return traceparent.split("-")[1] if traceparent else None
 
 
 def carried(trace_context: str | None) -> dict[str, str]:
-    """The headers that a row carries in `jobs.trace_context` or `outbox.headers`."""
+    """Return the headers that a row has in `jobs.trace_context` or `outbox.headers`."""
     headers: dict[str, str] = json.loads(trace_context) if trace_context else {}
     return headers
 

@@ -1,1 +1,1 @@
-"""Schedules: reports that are asked for by the clock."""
+"""Schedules: reports that are requested by the clock."""

@@ -1,7 +1,7 @@
-"""Schedules that are due, and what becomes of them: read, decided on, and written in one transaction.
+"""Schedules that are due, and what happens to them: read, decided on, and written in one transaction.
 
 A schedule that is read here is locked until that transaction ends, so that any number of relays may look; and the key
-of `schedule_ticks` makes a tick one job, whatever reads it twice.
+of `schedule_ticks` makes a tick one job, even if it is read twice.
 """
 
 from collections.abc import Sequence
@@ -18,19 +18,19 @@ from shared.schedules.store import COLUMNS, schedule_of
 
 
 class Due(NamedTuple):
-    """A schedule whose tick is due, held until the transaction ends."""
+    """A schedule whose tick is due, locked until the transaction ends."""
 
     schedule: Schedule
     now: datetime
-    """By the database's clock."""
+    """The time by the database's clock."""
     tick: datetime
     cause: Cause
     key_id: str | None
     """The owner's API key, or the one that followed it; None if none of them works any more, or there never was one."""
     key_scopes: Sequence[str] | None
-    """Of that key."""
+    """The scopes of that key."""
     runs_still: bool
-    """True if the job of its last tick that was due is not at its end."""
+    """True if the job of its last due tick has not ended."""
 
 
 class Told(NamedTuple):
@@ -46,19 +46,19 @@ class Told(NamedTuple):
 
 
 class Move(NamedTuple):
-    """What becomes of a schedule that was due."""
+    """What happens to a schedule that was due."""
 
     schedule_id: UUID
     tenant: str
     told: Sequence[Told]
-    """Nothing leaves the tick as it is, to be looked at again at `due_at`."""
+    """Empty leaves the tick as it is, to be looked at again at `due_at`."""
     next_tick: datetime | None = None
     due_at: datetime | None = None
     stop_reason: Reason | None = None
     key_id: str | None = None
 
 
-# Each tenant by one look into the index, however many schedules it has; with the first of them that is due.
+# One look into the index per tenant, however many schedules it has; with the first of them that is due.
 _FIRST = """
     WITH RECURSIVE firsts AS (
         (SELECT tenant, due_at FROM schedules WHERE due_at IS NOT NULL ORDER BY tenant, due_at LIMIT 1)
@@ -77,8 +77,8 @@ _WAIT = """
               SELECT tenant FROM schedule_ticks
                WHERE fate = 'waiting' AND tenant > firsts.tenant ORDER BY tenant LIMIT 1) AS next
     )"""
-# Of each tenant the same share, so that who has one due schedule never waits behind who has very many. Where there are
-# more tenants than a pass takes, chance decides: nobody comes last for the name it has.
+# The same share for each tenant, so that a tenant with one due schedule never waits for one with very many. If there
+# are more tenants than a pass takes, chance decides: nobody comes last because of its name.
 _SOME = """, tenants AS MATERIALIZED (
         SELECT tenant FROM firsts WHERE {due} ORDER BY random() LIMIT :most)"""
 _SHARE = "(SELECT greatest(1, CAST(:most AS bigint) / count(*)) FROM tenants)"
@@ -95,7 +95,7 @@ _OLDEST = text(f"""
     SELECT coalesce(extract(epoch FROM clock_timestamp() - min(due_at)), 0)::float8 FROM firsts WHERE due_at <= now()
 """)
 
-# The owner's key, or what followed it when it was rotated: the last one that works.
+# The owner's key, or the key that followed it when it was rotated: the last one that works.
 _OWNER = """
     LEFT JOIN LATERAL (
         WITH RECURSIVE line AS (
@@ -109,7 +109,8 @@ _OWNER = """
 _SEEN = f"""{COLUMNS}, clock_timestamp() AS now, key.id AS key_id, key.scopes AS key_scopes,
            coalesce((SELECT j.finished_at IS NULL FROM jobs j WHERE j.id = s.due_job_id), false) AS runs_still"""
 
-# One with terms that only a newer release knows is left to a relay of it: none else would make what was asked for.
+# A schedule with terms that only a newer release knows is left to a relay of that release: others would not do what
+# was requested.
 _KNOWN = f"terms - CAST('{{{','.join(Terms._fields)}}}' AS text[]) = '{{}}'"
 
 _DUE = text(f"""
@@ -144,8 +145,8 @@ _ASKED = text(f"""
         RETURNING schedule_id, tick, cause)
     SELECT {_SEEN}, t.tick, t.cause FROM asked t JOIN schedules s ON s.id = t.schedule_id {_OWNER}
 """)
-# A tick that had no job gets another chance; one that has is left alone. `since` stays: the ticks before it that were
-# let go by together with it have no other line.
+# A tick without a job gets another chance; one with a job is left alone. `since` stays: the earlier ticks that were
+# skipped together with it have no other line.
 _BACKFILL = text("""
     /* schedules.backfill */
     INSERT INTO schedule_ticks AS t (schedule_id, tenant, tick, cause, fate)
@@ -186,7 +187,7 @@ _MOVE = text("""
     SELECT job_id FROM made
 """)
 
-# The schedule itself goes on as it would have: only its last job is another one.
+# The schedule itself continues as it would have; only its last job is different.
 _SETTLE = text("""
     /* schedules.settle */
     WITH settled AS (
@@ -207,40 +208,44 @@ _SETTLE = text("""
 
 
 def any_due(conn: Connection) -> bool:
-    """True if a schedule is due, or a tick waits that somebody asked for. Opens no transaction."""
+    """True if a schedule is due, or a requested tick waits. Opens no transaction."""
     return bool(conn.execute(_ANY).scalar_one())
 
 
 def oldest_due_s(conn: Connection) -> float:
-    """Seconds since the first of the schedules that are due should have been submitted; 0 if none is due."""
+    """Return the seconds since the first of the due schedules should have been submitted; 0 if none is due."""
     return float(conn.execute(_OLDEST).scalar_one())
 
 
 def due(conn: Connection, *, most: int) -> Sequence[Due]:
-    """Schedules that are due, tenant by tenant, up to `most`; what another relay has in its hands is left out."""
+    """Return up to `most` due schedules, tenant by tenant; those locked by other relays are left out."""
     return [_due(row) for row in conn.execute(_DUE, {"most": most})]
 
 
 def waiting(conn: Connection, *, most: int) -> Sequence[Due]:
-    """Ticks that somebody has asked for, tenant by tenant; the others' are left out."""
+    """Return requested ticks, tenant by tenant; those locked by other relays are left out."""
     return [_due(row) for row in conn.execute(_WAITING, {"most": most})]
 
 
 def ask_now(conn: Connection, schedule: Schedule) -> Due:
-    """A tick of this moment, beside those of the clock. The schedule is held by the caller's transaction."""
+    """Return a tick of this moment, besides those of the clock.
+
+    The caller's transaction must have locked the schedule.
+    """
     return _due(conn.execute(_ASKED, {"id": schedule.id, "tenant": schedule.tenant}).one())
 
 
 def ask_for(conn: Connection, schedule: Schedule, ticks: Sequence[datetime]) -> int:
-    """Let a relay submit the jobs of those ticks that had none. Returns how many there are."""
+    """Make a relay submit the jobs of those ticks that had none. Returns how many there are."""
     asked = {"id": schedule.id, "tenant": schedule.tenant, "ticks": list(ticks)}
     return len(conn.execute(_BACKFILL, asked).all())
 
 
 def move(conn: Connection, moves: Sequence[Move]) -> set[UUID]:
-    """Write what became of the ticks, and when each schedule is due next.
+    """Write what happened to the ticks, and when each schedule is next due.
 
-    Returns the ids of the jobs that are to be submitted in this transaction: all but those of ticks that had one.
+    Returns the ids of the jobs that must be submitted in this transaction: all except those of ticks that had one
+    already.
     """
     told = [
         {**line._asdict(), "schedule_id": one.schedule_id, "tenant": one.tenant} for one in moves for line in one.told
@@ -251,9 +256,9 @@ def move(conn: Connection, moves: Sequence[Move]) -> set[UUID]:
 
 
 def settle(conn: Connection, told: Sequence[tuple[UUID, Told]]) -> set[UUID]:
-    """Write what became of ticks that somebody asked for, each with its schedule's id.
+    """Write what happened to requested ticks, each with its schedule's id.
 
-    Returns the ids of the jobs that are to be submitted in this transaction.
+    Returns the ids of the jobs that must be submitted in this transaction.
     """
     rows = [{**one._asdict(), "schedule_id": schedule_id} for schedule_id, one in told]
     return set(conn.execute(_SETTLE, {"told": json_text.write(rows)}).scalars())

@@ -1,7 +1,7 @@
 """Schedules as files: `_schedules/NAME.toml` in the catalog, each with its tenant and owner.
 
-Report types pass over a folder that begins with `_`. What is read here is what a client could ask for; the file's name
-stands for the schedule, whatever is changed in it.
+Report types skip a folder that begins with `_`. The content is what a client could request; the file's name identifies
+the schedule, whatever is changed in it.
 """
 
 import hashlib
@@ -28,40 +28,40 @@ _WIRE = {
     "keep_files_seconds": "keepFilesSeconds", "keep_seconds": "keepSeconds", "callback_url": "callbackUrl",
     "notify_when": "notifyWhen", "locale": "locale", "columns": "columns", "sort": "sort", "limit": "limit",
 }  # fmt: skip
-"""The settings of a file, and the fields of a request that they stand for."""
+"""The settings of a file, and the corresponding fields of a request."""
 _TABLES = ("parameters", "labels")
 _KEYS = ("tenant", "owner", *_WIRE)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 
 
 class ScheduleFile(NamedTuple):
-    """A schedule as its file has it."""
+    """A schedule as its file defines it."""
 
     name: str
-    """Of the file, without `.toml`: it stands for the schedule."""
+    """The file's name without `.toml`, which identifies the schedule."""
     tenant: str
     owner: str | None
-    """The name of the API key that it acts with; None where no keys are asked for."""
+    """The name of the API key that it acts with; None where no keys are required."""
     fields: Mapping[str, object]
-    """Of a request that makes such a schedule."""
+    """The fields of a request that creates such a schedule."""
     digest: str
 
 
 class FoundFiles(NamedTuple):
-    """The files of a catalog: one that is wrong keeps no other from being read."""
+    """The files of a catalog: an invalid one keeps no other from being read."""
 
     right: Sequence[ScheduleFile]
     wrong: Mapping[str, Sequence[str]]
-    """Of each other file, by its name, everything that is wrong, as `file:line: what is wrong: remedy`."""
+    """Each invalid file, by its name, with every mistake as `file:line: what is wrong: remedy`."""
 
     @property
     def problems(self) -> list[str]:
-        """What is wrong with any of them."""
+        """Every mistake in any of them."""
         return [problem for each in self.wrong.values() for problem in each]
 
 
 def read_schedule_files(catalog: Path, types: Mapping[str, ReportType]) -> FoundFiles:
-    """Every schedule of the catalog's files, by name, and what is wrong with the others."""
+    """Return every schedule of the catalog's files, by name, and the mistakes of invalid files."""
     right, wrong = [], {}
     for path in sorted((catalog / FOLDER).glob("*.toml")):
         problems: list[str] = []

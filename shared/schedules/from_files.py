@@ -1,7 +1,7 @@
-"""Schedules of the catalog's files in the database: of which file each is, and when an API had it last.
+"""Schedules of the catalog's files in the database: which file each belongs to, and when an API last had it.
 
-Several catalogs are about while a service is deployed or rolled back, and any of their APIs may restart at any time.
-So none of them is right by itself: a version of a file is in force as long as an API has it.
+Several versions of a catalog exist while a service is deployed or rolled back, and any of their APIs may restart at any
+time. So none of them is right on its own: a version of a file is in force as long as an API has it.
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from shared.schedules.schedule import Schedule
 from shared.schedules.store import COLUMNS, schedule_of
 
 HELD_S = 180.0
-"""How long a version that no API has is in force still: each says once a minute what it has, and may miss two."""
+"""How long a version that no API has stays in force: each API confirms once a minute what it has, and may miss two."""
 _SAID_AGAIN_S = 30.0
-"""Of any number of APIs one says it each minute."""
+"""Only one of any number of APIs confirms it in each minute."""
 
-# Whoever else takes the files waits, and finds what this one has made.
+# Others that apply the files wait, and see what this one has made.
 _LOCK = text("/* schedules.lock_files */ SELECT pg_advisory_xact_lock(hashtextextended('todoke schedule files', 0))")
 _KNOWN = f"""
     SELECT {COLUMNS}, s.file_digest, extract(epoch FROM clock_timestamp() - s.file_seen_at)::float8 AS seen_ago_s
@@ -30,7 +30,7 @@ _MARK = text("""
     /* schedules.mark_file */
     UPDATE schedules SET file = :file, file_digest = :digest, file_seen_at = clock_timestamp() WHERE id = :id
 """)
-# What somebody holds is said again at the next look.
+# A row locked by others is confirmed at the next look.
 _SEEN = text("""
     /* schedules.file_seen */
     UPDATE schedules SET file_seen_at = clock_timestamp()
@@ -47,17 +47,17 @@ _GONE = text(f"""
 
 
 class Known(NamedTuple):
-    """A schedule of a file."""
+    """A schedule from a file."""
 
     schedule: Schedule
     digest: str
-    """Of the file, as it was when the schedule was written: the version in force."""
+    """The digest of the file when the schedule was written: the version in force."""
     seen_ago_s: float
-    """Seconds since an API said that it has this version, or a file of this name that it cannot read."""
+    """Seconds since an API confirmed that it has this version, or a file of this name that it cannot read."""
 
     @property
     def at(self) -> tuple[str, str | None]:
-        """Tenant and file: what stands for the schedule."""
+        """Tenant and file, which identify the schedule."""
         return self.schedule.tenant, self.schedule.file
 
     @property
@@ -67,28 +67,31 @@ class Known(NamedTuple):
 
     @property
     def to_be_said_again(self) -> bool:
-        """True if nobody has said lately that it has this version."""
+        """True if no API has confirmed this version lately."""
         return self.seen_ago_s >= _SAID_AGAIN_S
 
 
 def known(conn: Connection) -> Sequence[Known]:
-    """Every schedule of a file. Writes nothing, and waits for nobody."""
+    """Return every schedule from a file. Writes nothing, and waits for no lock."""
     return [Known(schedule_of(row), row.file_digest, row.seen_ago_s) for row in conn.execute(_OF_FILES)]
 
 
 def hold(conn: Connection) -> Sequence[Known]:
-    """Every schedule of a file. None of them changes until the transaction ends, and no other is made."""
+    """Return every schedule from a file.
+
+    None of them can change until the transaction ends, and no other can be created.
+    """
     conn.execute(_LOCK)
     return [Known(schedule_of(row), row.file_digest, row.seen_ago_s) for row in conn.execute(_HOLD)]
 
 
 def mark(conn: Connection, schedule_id: UUID, file: str, digest: str) -> None:
-    """Say of which file it is, and that an API has it."""
+    """Record which file it belongs to, and that an API has it."""
     conn.execute(_MARK, {"id": schedule_id, "file": file, "digest": digest})
 
 
 def say_seen(conn: Connection, ids: Sequence[UUID]) -> None:
-    """Say that an API has the versions of these schedules that are in force."""
+    """Confirm that an API has the versions of these schedules that are in force."""
     conn.execute(_SEEN, {"ids": list(ids)})
 
 

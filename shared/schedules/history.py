@@ -1,4 +1,4 @@
-"""What became of a schedule's ticks."""
+"""What happened to a schedule's ticks."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from shared.schedules.schedule import Cause, Fate, Reason, Tick
 
 _COLUMNS = "tick, cause, fate, reason, detail, job_id, since, at"
 MOST_COUNTED = 10_000
-"""Ticks that were missed, which anybody counts."""
+"""The highest count of missed ticks."""
 _NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 _LIST = text(f"""
@@ -53,7 +53,7 @@ _MISSED = text(f"""
 
 
 def ticks(conn: Connection, schedule_id: UUID, *, limit: int, before: datetime | None = None) -> Sequence[Tick]:
-    """Up to `limit` ticks before that moment, the latest first."""
+    """Return up to `limit` ticks before that moment, the latest first."""
     asked = {"id": schedule_id, "before": before or _NEVER, "limit": limit}
     return [_tick(row) for row in conn.execute(_LIST, asked)]
 
@@ -66,11 +66,11 @@ class Outcome(NamedTuple):
     reason: Reason | None
     job_id: UUID | None
     status: JobStatus | None
-    """Of its job; None without one, for one that is gone, and for one that the viewer does not see."""
+    """The status of its job; None without a job, for a job that is gone, and for one that the viewer may not see."""
 
 
 def latest(conn: Connection, ids: Sequence[UUID], viewer: Viewer, *, each: int) -> Mapping[UUID, Sequence[Outcome]]:
-    """The latest `each` ticks of these schedules of the viewer's tenant, oldest first."""
+    """Return the latest `each` ticks of these schedules of the viewer's tenant, oldest first."""
     asked = {"ids": list(ids), "each": each, **viewer.where}
     found: dict[UUID, list[Outcome]] = {one: [] for one in ids}
     for row in conn.execute(_LATEST, asked):
@@ -81,7 +81,9 @@ def latest(conn: Connection, ids: Sequence[UUID], viewer: Viewer, *, each: int) 
 
 
 def missed(conn: Connection, *, within_s: float) -> int:
-    """Lines of ticks that went by within so many seconds, because no relay was there; MOST_COUNTED + 1 for any more."""
+    """Count the lines of ticks missed within so many seconds because no relay was running; MOST_COUNTED + 1 for any
+    more.
+    """
     return int(conn.execute(_MISSED, {"within_s": within_s}).scalar_one())
 
 

@@ -1,4 +1,4 @@
-"""Ticks that go by without a job because of what somebody did to their schedule: a line of its history says so."""
+"""Ticks that pass without a job because of a change to their schedule: a line of its history says so."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,9 +10,9 @@ from shared.schedules.schedule import Reason, Schedule
 from shared.schedules.timing import Timing
 
 _MOST = 100
-"""Ticks that are due at the same time and looked at one by one; those before are told of by the first of them."""
+"""How many due ticks are looked at one by one; earlier ones are covered by the first of them."""
 
-# A tick that has a line has its own fate; only what went by before it is added.
+# A tick that has a line has its own fate; only ticks that passed before it are added.
 _TELL = text("""
     /* schedule_ticks.let_go */
     INSERT INTO schedule_ticks AS t (schedule_id, tenant, tick, cause, fate, reason, since)
@@ -22,9 +22,10 @@ _TELL = text("""
 
 
 def before(conn: Connection, old: Schedule, now: datetime, *, stops: bool = False) -> None:
-    """Tell of the ticks up to `now` without a line: they went by while it was at rest, or are due as it is paused.
+    """Record the ticks up to `now` that have no line: they passed while the schedule was paused or stopped, or are due
+    as it is paused.
 
-    Where it `stops` now they are due as it stops.
+    With `stops`, they are due as it stops.
     """
     stopped = (stops or old.stopped_at is not None) and old.paused_at is None
     first = old.next_tick or old.wanted.timing.next_tick(_rests_since(old, now))
@@ -35,9 +36,9 @@ def before(conn: Connection, old: Schedule, now: datetime, *, stops: bool = Fals
 
 
 def unless_named(conn: Connection, old: Schedule, new: Timing, now: datetime) -> datetime | None:
-    """Tell of those ticks that are due, and that the new timing does not name. Returns the first that it does name.
+    """Record those ticks that are due and not in the new timing. Returns the first that is.
 
-    None if it names none of them.
+    None if the new timing includes none of them.
     """
     if old.next_tick is None or old.next_tick > now:
         return None
@@ -52,7 +53,7 @@ def unless_named(conn: Connection, old: Schedule, new: Timing, now: datetime) ->
 
 
 def _rests_since(old: Schedule, now: datetime) -> datetime:
-    """The moment up to which every tick has a line."""
+    """Return the moment up to which every tick has a line."""
     began = min((at for at in (old.paused_at, old.stopped_at) if at is not None), default=now)
     if began == old.stopped_at and old.last_tick is not None:
         began = old.last_tick

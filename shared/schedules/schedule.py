@@ -1,4 +1,4 @@
-"""The schedule, and how it meets what was missed and what still runs."""
+"""The schedule, and its policies for missed ticks and for jobs that are still running."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from shared.schedules.timing import Timing
 
 
 class Misfire(StrEnum):
-    """What becomes of ticks that no relay was there for."""
+    """What happens to ticks that were missed because no relay was running."""
 
     RUN_ONCE = "run_once"
     """The latest of them runs; the others are skipped."""
@@ -21,10 +21,10 @@ class Misfire(StrEnum):
 
 
 class Overlap(StrEnum):
-    """What becomes of a tick while the job of the one before is not at its end."""
+    """What happens to a tick while the job of the previous one has not ended."""
 
     SKIP = "skip"
-    """It is skipped."""
+    """The tick is skipped."""
     QUEUE = "queue"
     """Its job is submitted all the same."""
     CANCEL = "cancel"
@@ -35,22 +35,22 @@ class Cause(StrEnum):
     """Why there is a tick in the history."""
 
     DUE = "due"
-    """It was time."""
+    """The schedule was due."""
     RUN = "run"
-    """Somebody asked for it now."""
+    """Somebody ran the schedule by hand."""
     BACKFILL = "backfill"
-    """Somebody asked for the ticks of a range that had no job."""
+    """Somebody requested the ticks of a range that had no job."""
 
 
 class Fate(StrEnum):
-    """What became of a tick."""
+    """What happened to a tick."""
 
     WAITING = "waiting"
     """A relay will submit its job."""
     SUBMITTED = "submitted"
     """Its job is committed."""
     SKIPPED = "skipped"
-    """A policy of the schedule let it go by; the reason says which."""
+    """A policy of the schedule skipped it; the reason says which."""
     FAILED = "failed"
     """Its job could not be submitted; the reason says why."""
 
@@ -59,51 +59,51 @@ class Reason(StrEnum):
     """Why a tick was skipped or failed, and why a schedule stopped."""
 
     MISSED = "missed"
-    """No relay was there in time, and the schedule skips what was missed."""
+    """No relay was running in time, and the schedule skips missed ticks."""
     OVERLAP = "overlap"
-    """The job of the tick before was not at its end."""
+    """The job of the previous tick had not ended."""
     PAUSED = "paused"
     """The schedule was paused."""
     STOPPED = "stopped"
     """The schedule had stopped."""
     TIMING_CHANGED = "timing_changed"
-    """Somebody changed the timing before a relay came to the tick, and the new one does not name it."""
+    """The timing was changed before a relay came to the tick, and the new timing does not include it."""
     OWNER_GONE = "owner_gone"
-    """The API key that the schedule acts with was revoked, or its time is over. It stops the schedule."""
+    """The API key that the schedule acts with was revoked or has expired. It stops the schedule."""
     OWNER_LACKS_SCOPE = "owner_lacks_scope"
-    """The owner may not ask for this report any more. It stops the schedule."""
+    """The owner may not request this report any more. It stops the schedule."""
     GRANT_OVER = "grant_over"
-    """The bearer of a token wrote it so long ago that it may not act with the token's scopes any more. It stops the
-    schedule."""
+    """The bearer of a token wrote the schedule so long ago that it may not act with the token's scopes any more. It
+    stops the schedule."""
     REPORT_TYPE_GONE = "report_type_gone"
-    """The catalog has no such report type, or does not make its formats. It stops the schedule."""
+    """The catalog has no such report type, or it lacks the requested formats. It stops the schedule."""
     PARAMETERS_WRONG = "parameters_wrong"
-    """The report type does not take the parameters any more. It stops the schedule."""
+    """The report type does not accept the parameters any more. It stops the schedule."""
     FILE_GONE = "file_gone"
-    """It is written in a file of the catalog that no API has any more. It stops the schedule until one has it again."""
+    """Its file is in no API's catalog any more. It stops the schedule until an API has the file again."""
     NO_TICKS_LEFT = "no_ticks_left"
-    """Its `until` has passed, or no day of its expression comes any more. It ends the schedule."""
+    """Its `until` has passed, or its expression never matches again. It ends the schedule."""
 
 
 class Owner(NamedTuple):
     """On whose behalf a schedule submits."""
 
     subject: str | None
-    """The requester of its jobs; None where no identity is asked for."""
+    """The requester of its jobs; None where no identity is required."""
     key_id: str | None
-    """Of the API key whose scopes it acts with, as they are at each tick."""
+    """The id of the API key with whose scopes it acts, as they are at each tick."""
     scopes: Sequence[str] | None
-    """Those of a token's bearer when the schedule was written, who cannot be asked later. None: with a key, those of
-    the key; without, everything."""
+    """The scopes of a token's bearer when the schedule was written, because they cannot be checked later. None means
+    those of the key, or everything without a key."""
     until: datetime | None = None
-    """When it acts with these scopes no more; None but for a token's bearer."""
+    """When these scopes expire; None except for a token's bearer."""
 
 
 class Terms(NamedTuple):
-    """What holds for each of its jobs, as it was worked out when the schedule was written."""
+    """The terms of each of its jobs, as determined when the schedule was written."""
 
     max_attempts: int | None
-    """None: the report type's."""
+    """None uses the report type's."""
     max_crashes: int
     deadline_s: float
     keep_artifacts_s: int
@@ -114,17 +114,17 @@ class Terms(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What a schedule asks for, and when: everything that its owner writes."""
+    """What a schedule requests, and when: everything that its owner writes."""
 
     name: str
     report_type: str
     parameters: Mapping[str, object]
     """As they were written: a relative date is evaluated at each tick."""
     formats: Sequence[str]
-    """Empty: the report type's first."""
+    """Empty means the report type's first."""
     labels: Mapping[str, str] | None
     options: Mapping[str, object] | None
-    """What a request may ask for beside, by the names of the wire."""
+    """The request's other fields, by their names on the wire."""
     terms: Terms
     timing: Timing
     misfire: Misfire = Misfire.RUN_ONCE
@@ -133,7 +133,7 @@ class Wanted(NamedTuple):
 
 
 class Schedule(NamedTuple):
-    """A schedule as the database has it."""
+    """A schedule as stored in the database."""
 
     id: UUID
     tenant: str
@@ -148,16 +148,16 @@ class Schedule(NamedTuple):
     stopped_at: datetime | None
     stop_reason: Reason | None
     next_tick: datetime | None
-    """None while it is paused, and once it has stopped."""
+    """None while it is paused, and after it has stopped."""
     due_at: datetime | None
     """When the next tick's job is submitted: after its jitter."""
     last_tick: datetime | None
     last_job_id: UUID | None
-    """Of the last tick that had a job, whatever made it."""
+    """The job of the last tick that had one, whatever caused it."""
     due_job_id: UUID | None
-    """Of the last tick that was due and had a job: what the next one may overlap with."""
+    """The job of the last due tick that had one, which the next tick may overlap."""
     file: str | None = None
-    """The file of the catalog that it is written in (shared/schedules/files.py); None if a client made it."""
+    """The file of the catalog that defines it (shared/schedules/files.py); None if a client created it."""
 
 
 class Tick(NamedTuple):
@@ -168,9 +168,9 @@ class Tick(NamedTuple):
     fate: Fate
     reason: Reason | None
     detail: str | None
-    """For people: what was wrong with the parameters, for example."""
+    """For people: for example what was wrong with the parameters."""
     job_id: UUID | None
     since: datetime | None
-    """The first of the ticks that were let go by together, of which this was the last."""
+    """The first of several ticks that were skipped together, of which this was the last."""
     at: datetime
-    """When that was written."""
+    """When this line was written."""

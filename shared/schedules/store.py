@@ -55,7 +55,7 @@ _COUNT = text("""
     /* schedules.count */
     SELECT count(*) FROM (SELECT FROM schedules WHERE tenant = :tenant LIMIT :most) AS bounded
 """)
-# Whoever writes a schedule owns it from then on: it acts with what its last writer may do. What is at rest stays so,
+# The last writer of a schedule owns it: it acts with what that writer may do. A paused or stopped schedule stays so
 # until somebody resumes it.
 _REPLACE = text(f"""
     /* schedules.replace */
@@ -92,7 +92,7 @@ _NOW = text("/* schedules.now */ SELECT clock_timestamp()")
 
 
 class Next(NamedTuple):
-    """When a schedule is due next, or why it is not."""
+    """When a schedule is next due, or why it is not."""
 
     tick: datetime | None
     due_at: datetime | None
@@ -102,7 +102,7 @@ class Next(NamedTuple):
 def create(
     conn: Connection, schedule_id: UUID, tenant: str, wanted: Wanted, owner: Owner, due: Next, request: Request | None
 ) -> Schedule | None:
-    """Make the schedule; None if a request of that name has made one: see `made_by`."""
+    """Create the schedule; None if a request of that name has created one: see `made_by`."""
     asked = {
         "id": schedule_id, "tenant": tenant, "request": request and request.text, "digest": request and request.digest,
         "wanted": _as_record(wanted, owner, next_tick=due.tick, due_at=due.due_at, begins_at=wanted.timing.begins_at),
@@ -112,47 +112,48 @@ def create(
 
 
 def made_by(conn: Connection, tenant: str, request: str) -> tuple[Schedule, str] | None:
-    """The schedule that a request of that name has made, and the digest of what it asked for."""
+    """Return the schedule that a request of that name has created, and the digest of what it requested."""
     row = conn.execute(_MADE_BY, {"tenant": tenant, "request": request}).one_or_none()
     return None if row is None else (schedule_of(row), row.digest)
 
 
 def get(conn: Connection, schedule_id: UUID, tenant: str, *, owner: str | None, hold: bool = False) -> Schedule | None:
-    """The tenant's schedule of that id, of that owner unless it is None; with `hold` it stays as it is until the
-    transaction ends."""
+    """Return the tenant's schedule of that id, of that owner unless it is None; with `hold` it is locked until the
+    transaction ends.
+    """
     asked = {"id": schedule_id, "tenant": tenant, "owner": owner}
     row = conn.execute(_HOLD if hold else _GET, asked).one_or_none()
     return None if row is None else schedule_of(row)
 
 
 def list_page(conn: Connection, tenant: str, *, owner: str | None, before: UUID, limit: int) -> Sequence[Schedule]:
-    """Up to `limit` of the tenant's schedules with an id below `before`, newest first."""
+    """Return up to `limit` of the tenant's schedules with an id below `before`, newest first."""
     asked = {"tenant": tenant, "owner": owner, "before": before, "limit": limit}
     return [schedule_of(row) for row in conn.execute(_LIST, asked)]
 
 
 def count(conn: Connection, tenant: str, *, most: int) -> int:
-    """How many schedules the tenant has, counted up to `most`."""
+    """Return how many schedules the tenant has, counted up to `most`."""
     return int(conn.execute(_COUNT, {"tenant": tenant, "most": most}).scalar_one())
 
 
 def replace(
     conn: Connection, schedule_id: UUID, tenant: str, wanted: Wanted, owner: Owner, due: Next
 ) -> Schedule | None:
-    """Write what the schedule asks for, and whose it is, anew. None if there is no such schedule."""
+    """Rewrite what the schedule requests, and who owns it. None if there is no such schedule."""
     asked = {"id": schedule_id, "tenant": tenant, "wanted": _as_record(wanted, owner), **_due(due)}
     row = conn.execute(_REPLACE, asked).one_or_none()
     return None if row is None else schedule_of(row)
 
 
 def pause(conn: Connection, schedule_id: UUID, tenant: str, *, by: str | None, note: str) -> Schedule | None:
-    """Let no tick come until it is resumed. None if there is no such schedule."""
+    """Suspend all ticks until it is resumed. None if there is no such schedule."""
     row = conn.execute(_PAUSE, {"id": schedule_id, "tenant": tenant, "by": by, "note": note}).one_or_none()
     return None if row is None else schedule_of(row)
 
 
 def resume(conn: Connection, schedule_id: UUID, tenant: str, owner: Owner, due: Next) -> Schedule | None:
-    """Go on, after a pause or a stop, on behalf of whoever resumes it. None if there is no such schedule."""
+    """Continue after a pause or a stop, on behalf of the caller. None if there is no such schedule."""
     asked = {
         "id": schedule_id, "tenant": tenant, "owner": owner.subject, "owner_key": owner.key_id,
         "owner_scopes": None if owner.scopes is None else list(owner.scopes), "owner_until": owner.until, **_due(due),
@@ -167,13 +168,13 @@ def delete(conn: Connection, schedule_id: UUID, tenant: str) -> bool:
 
 
 def now(conn: Connection) -> datetime:
-    """What the database's clock says: it decides what is due."""
+    """Return the time by the database's clock, which decides what is due."""
     at: datetime = conn.execute(_NOW).scalar_one()
     return at
 
 
 def schedule_of(row: Row[Any]) -> Schedule:
-    """The schedule of a row with `COLUMNS`."""
+    """Return the schedule of a row with `COLUMNS`."""
     timing = Timing(row.cron, row.every_s, row.zone, row.begins_at, row.until, row.jitter_s)
     wanted = Wanted(
         row.name, row.report_type, row.parameters, row.formats, row.labels, row.options,

@@ -1,4 +1,4 @@
-"""The job of a tick: what a schedule asks for, as it is at that moment, on behalf of its owner."""
+"""The job of a tick: what a schedule requests, as of that moment, on behalf of its owner."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -28,7 +28,7 @@ class Refused(NamedTuple):
 def submission_of(
     one: Due, types: Mapping[str, ReportType], *, job_id: UUID | None = None
 ) -> tuple[Told, Submission | None]:
-    """The line of the history that a tick has, and its job, if it has one: of that id, if one is given."""
+    """Return the history line of the tick, and its job, if it has one; with the given id, if there is one."""
     owner = one.schedule.owner
     if owner.key_id is not None and one.key_id is None:
         return Told(one.tick, one.cause, Fate.FAILED, Reason.OWNER_GONE), None
@@ -44,7 +44,7 @@ def submission_of(
 def submission_for(
     schedule: Schedule, tick: datetime, types: Mapping[str, ReportType], scopes: Collection[str] | None, job_id: UUID
 ) -> Submission | Refused:
-    """The submission of that tick, asked for with these scopes (None: every scope)."""
+    """Return the submission of that tick, requested with these scopes (None: every scope)."""
     wanted = schedule.wanted
     if scopes is not None and Scope.JOBS_CREATE not in scopes:
         return Refused(Reason.OWNER_LACKS_SCOPE, f"the scope {Scope.JOBS_CREATE} is missing")
@@ -74,7 +74,9 @@ def submission_for(
 
 
 def zone_of_jobs(report: ReportType, zone: str) -> Mapping[str, str]:
-    """The zone that a schedule's jobs are asked for in, as a field of a request: its own, where one may be named."""
+    """Return the zone of a schedule's jobs, as a field of a request: the schedule's own, if the
+    report type allows one.
+    """
     takes = bool(report.formats) and "timeZone" not in report.options.forbid
     return {"timeZone": zone} if takes and zone != UTC_NAME else {}
 
@@ -106,7 +108,7 @@ def _submission(
 
 
 def _file_name(template: str | None, report: ReportType, job_id: UUID, day: datetime) -> str | None:
-    """The tick's day, not the one on which a late relay submits the job."""
+    """Use the tick's day, not the day on which a late relay submits the job."""
     if template is None:
         return None
     return file_name.expand(template, report_type=report.name, report_version=report.version, job_id=job_id, day=day)

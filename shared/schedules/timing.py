@@ -1,8 +1,8 @@
-"""When a schedule is due: cron in a time zone, or every so many seconds.
+"""When a schedule is due: by cron in a time zone, or every so many seconds.
 
-Rules where clocks are changed, for a cron expression that names its minute and its hour: a time that does not exist
-runs once, at the next one that does; a time that comes twice runs once, the first time. An expression whose minute or
-hour begins with a star runs by elapsed time instead, as Debian's cron(8) has it.
+Rules for clock changes, for a cron expression that names its minute and its hour: a time that does not exist runs once,
+at the next one that does; a time that occurs twice runs once, the first time. An expression whose minute or hour begins
+with a star runs by elapsed time instead, as in Debian's cron(8).
 """
 
 import hashlib
@@ -16,12 +16,13 @@ from cronsim import CronSim, CronSimError
 from shared.catalog.moment import zone_of
 
 MOST_CHARACTERS = 100
-"""Of a cron expression: every minute of an hour fits in the field of minutes twice."""
+"""Length of a cron expression: every minute of an hour fits in the field of minutes twice."""
 LEAST_EVERY_S = 60
 MOST_EVERY_S = 366 * 86_400
 MOST_JITTER_S = 3_600
 _LOOKS_BACK = tuple(timedelta(days=days) for days in (1 / 24, 1, 31, 366, 5 * 366))
-"""How far `latest` looks for ticks: as far as it must, so that what runs every minute costs 60 steps, not a year's."""
+"""How far `latest` looks back for ticks: only as far as needed, so that a schedule that runs every minute costs 60
+steps, not a year's."""
 _SOME_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 """In a year that has every day."""
 _FIELDS = {
@@ -36,27 +37,27 @@ _SHORT = {
     "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0",
     "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@hourly": "0 * * * *",
 }  # fmt: skip
-"""What crontab(5) has short names for."""
+"""Values for which crontab(5) has short names."""
 
 
 class Timing(NamedTuple):
-    """When something is due. Exactly one of `cron` and `every_s` is there."""
+    """When something is due. Exactly one of `cron` and `every_s` is given."""
 
     cron: str | None
     every_s: int | None
     zone: str
-    """The IANA name of the zone whose clocks a cron expression means."""
+    """The IANA name of the zone whose clocks a cron expression refers to."""
     begins_at: datetime
     """No tick is before it; `every_s` counts from here."""
     until: datetime | None = None
     """No tick is after it."""
     jitter_s: int = 0
-    """A tick's job may be submitted so many seconds later, so that not everything runs at the full hour."""
+    """A tick's job may be submitted up to so many seconds later, so that not everything runs at the full hour."""
 
     def ticks(self, after: datetime) -> Iterator[datetime]:
-        """The moments at which it is due, in UTC, each later than `after` and than the one before.
+        """Yield the moments at which it is due, in UTC, each later than `after` and than the one before.
 
-        There are none of a cron expression in a zone that this machine does not know.
+        There are none for a cron expression in a zone that this machine does not know.
         """
         for tick in self._ticks(max(after, self.begins_at - timedelta(microseconds=1))):
             if self.until is not None and tick > self.until:
@@ -64,15 +65,15 @@ class Timing(NamedTuple):
             yield tick
 
     def next_tick(self, after: datetime) -> datetime | None:
-        """The first tick after that moment; None if there is none any more."""
+        """Return the first tick after that moment; None if there are no more."""
         return next(self.ticks(after), None)
 
     def names(self, moment: datetime) -> bool:
-        """True if it is due just then."""
+        """True if it is due exactly then."""
         return self.next_tick(moment - timedelta(microseconds=1)) == moment
 
     def between(self, begin: datetime, end: datetime) -> Iterator[datetime]:
-        """The ticks from `begin`, included, to `end`, not included: also those before the schedule was there."""
+        """Yield the ticks from `begin`, included, to `end`, excluded, even before the schedule was created."""
         begins_at = self.begins_at
         if begin < begins_at:
             every = timedelta(seconds=self.every_s or 1)
@@ -81,7 +82,7 @@ class Timing(NamedTuple):
         return _until(whole.ticks(begin - timedelta(microseconds=1)), end - timedelta(microseconds=1))
 
     def latest(self, since: datetime, now: datetime, most: int) -> list[datetime]:
-        """The last ticks from `since` to `now`, both included: up to `most`, oldest first."""
+        """Return the last ticks from `since` to `now`, both included: up to `most`, oldest first."""
         just_before = since - timedelta(microseconds=1)
         found: list[datetime] = []
         for back in _LOOKS_BACK:
@@ -92,14 +93,16 @@ class Timing(NamedTuple):
         return found[-most:]
 
     def due_at(self, schedule_id: UUID, tick: datetime) -> datetime:
-        """When the tick's job is submitted: at the tick, or as much later as the schedule and the tick say."""
+        """Return when the tick's job is submitted: at the tick, or later by an amount that depends on schedule and
+        tick.
+        """
         if not self.jitter_s:
             return tick
         drawn = hashlib.sha256(schedule_id.bytes + tick.isoformat().encode()).digest()
         return tick + timedelta(seconds=int.from_bytes(drawn[:4]) % (self.jitter_s + 1))
 
     def remark(self, tick: datetime) -> Literal["moved", "first_of_two"] | None:
-        """What the clocks of the zone do at the tick, if they are changed just then; None for nothing."""
+        """Say what the zone's clocks do at the tick, if they change just then; None for nothing."""
         if self.cron is None or (zone := zone_of(self.zone)) is None:
             return None
         local = tick.astimezone(zone)
@@ -119,14 +122,15 @@ class Timing(NamedTuple):
             return
         last = after
         for local in CronSim(self.cron or "", after.astimezone(zone)):
-            # Two times that do not exist are both replaced by the one that does; one that came twice lies behind.
+            # Two times that do not exist are both replaced by the one that does; one that occurs twice is already
+            # past.
             if (tick := local.astimezone(UTC)) > last:
                 yield tick
                 last = tick
 
 
 def cron_problem(text: str) -> str | None:
-    """Say what keeps the text from being a cron expression that is ever due, and the remedy; None if it is one."""
+    """Say why the text is not a cron expression that is ever due, and how to mend it; None if it is one."""
     fields = text.split()
     if len(text) > MOST_CHARACTERS:
         return f"must have at most {MOST_CHARACTERS} characters"
@@ -142,7 +146,7 @@ def cron_problem(text: str) -> str | None:
 
 
 def _wrong_fields(fields: list[str]) -> Iterator[str]:
-    """Yield what is wrong with each field that is wrong whatever the others are."""
+    """Yield what is wrong with each field that is invalid on its own."""
     for at, ((name, may_be), given) in enumerate(zip(_FIELDS.items(), fields, strict=True)):
         alone = ["*"] * len(fields)
         alone[at] = given

@@ -1,4 +1,4 @@
-"""Which tick of a due schedule has its turn: the due one, or what its policy makes of those that were missed."""
+"""Which tick of a due schedule runs next: the due one, or one chosen by its policy for missed ticks."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -7,22 +7,22 @@ from uuid import UUID
 from shared.schedules.schedule import Misfire, Wanted
 
 ON_TIME_S = 60.0
-"""A tick that is later than this was missed, and its schedule's policy says what becomes of it."""
+"""A tick that is later than this was missed, and its schedule's policy decides about it."""
 
 
 class Turn(NamedTuple):
     """What a schedule does about the ticks that are due."""
 
     tick: datetime | None
-    """The one that runs; None if none does."""
+    """The tick that runs; None if none does."""
     skipped: tuple[datetime, datetime] | None
-    """The first and the last of those that are let go by; None if none is."""
+    """The first and the last of the skipped ticks; None if none is skipped."""
     looked_at: datetime
     """The last tick that is settled by this: the next one comes after it."""
 
 
 def turn(schedule_id: UUID, wanted: Wanted, first: datetime, now: datetime) -> Turn:
-    """What to do about the tick `first`, which is due, and all that are due after it."""
+    """Decide about the tick `first`, which is due, and all that are due after it."""
     timing = wanted.timing
     if now <= timing.due_at(schedule_id, first) + timedelta(seconds=ON_TIME_S):
         return Turn(first, None, first)
@@ -33,6 +33,6 @@ def turn(schedule_id: UUID, wanted: Wanted, first: datetime, now: datetime) -> T
         return Turn(None, (first, runs[-1]), runs[-1])
     if runs[0] == first:
         return Turn(first, None, first)
-    # What comes right before the first that runs is the last that does not.
+    # The tick before the first one that runs is the last one that does not.
     before = last[-most - 1] if len(last) > most else first
     return Turn(runs[0], (first, before), runs[0])

@@ -1,1 +1,1 @@
-"""Webhooks: who is told what has happened, and how it is delivered, as Standard Webhooks has it."""
+"""Webhooks: who is notified of what, and how notifications are delivered, according to Standard Webhooks."""

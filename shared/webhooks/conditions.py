@@ -1,7 +1,8 @@
-"""When somebody is told of a job's end: always, or only if one of up to five conditions is met.
+"""When a job's end is notified: always, or only if one of up to five conditions is met.
 
-A condition is written as it is kept: `rows` (the report has rows), `failure` (the job failed), or an object that names
-a figure and a bound: `{"figure": "cancelled_share", "above": 0.1}`. What is no end of a job is told in any case.
+A condition is written as it is stored: `rows` (the report has rows), `failure` (the job failed), or an object that
+names a figure and a bound: `{"figure": "cancelled_share", "above": 0.1}`. Other events than a job's end are always
+notified.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from shared.catalog.figures import ROWS
 from shared.webhooks.event import Event, EventType
 
 FIELD = "notifyWhen"
-"""What a request, and a job's options, call them."""
+"""The name of the field in a request, and in a job's options."""
 HAS_ROWS, FAILURE = "rows", "failure"
 MOST = 5
 
@@ -19,7 +20,7 @@ Conditions = Sequence[Condition]
 
 
 def met(conditions: Conditions | None, event: Event) -> bool:
-    """True if the event is to be told under these conditions; None is always."""
+    """True if the conditions allow the event to be notified; None means always."""
     if conditions is None or event.type not in {
         EventType.JOB_SUCCEEDED, EventType.JOB_FAILED, EventType.JOB_CANCELLED,
     }:  # fmt: skip

@@ -1,4 +1,4 @@
-"""Deliveries as their webhook's owner sees them: listed, looked at with every byte, and asked for again."""
+"""Deliveries as the webhook's owner sees them: listed, shown with every byte, and repeated."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,15 +13,15 @@ from shared.webhooks.event import Event, EventType, body_of
 from shared.webhooks.store import THERE
 
 MOST_AGAIN = 10_000
-"""Deliveries that one request lets begin again."""
+"""How many deliveries one request repeats."""
 
 _COLUMNS = """d.id, d.webhook_id, d.event_id, e.type, e.at, e.job_id, e.schedule_id, d.url, d.body, d.state, d.attempts,
     d.created_at, d.due_at, d.ended_at, d.last_status, d.last_error"""
 
 _FIRST, _LAST = (f"CAST('{UUID(int=number)}' AS uuid)" for number in (0, 2**128 - 1))
-# Ranges of a whole key: for `webhook_id = … AND id < …` PostgreSQL may walk the primary key, and meet everybody else's
-# deliveries first; and with both ends, so that it guesses well how many rows they have (shared/jobs/listing.py). So a
-# state is always named, and a list of all takes as many of each.
+# Ranges of a whole key: for `webhook_id = … AND id < …` PostgreSQL may walk the primary key, and meet all other
+# deliveries first; with both ends, so that it estimates their size well (shared/jobs/listing.py). So a state is always
+# named, and a list of all takes as many of each.
 _OF_STATE = f"""
     (SELECT * FROM webhook_deliveries
       WHERE (webhook_id, state, id) <= (:webhook, {{state}}, :before)
@@ -43,7 +43,7 @@ _GET = text(f"""
     SELECT {_COLUMNS} FROM webhook_deliveries d JOIN webhook_events e ON e.id = d.event_id
      WHERE d.id = :id AND d.webhook_id = :webhook AND d.tenant = :tenant
 """)
-# A job has an event of each kind at most, and each event a delivery per webhook.
+# A job has at most one event of each kind, and each event one delivery per webhook.
 _OF_JOB = text(f"""
     /* webhook_deliveries.of_job */
     SELECT {_COLUMNS}, w.origin
@@ -59,7 +59,7 @@ _ATTEMPTS = text("""
       FROM (SELECT * FROM webhook_attempts WHERE delivery_id = :id ORDER BY number DESC LIMIT :limit) AS latest
      ORDER BY number
 """)
-# One that a relay holds at this moment is left to it.
+# A delivery locked by a relay at this moment is left to it.
 _AGAIN = text("""
     /* webhook_deliveries.again */
     UPDATE webhook_deliveries
@@ -76,7 +76,7 @@ _AGAIN_SINCE = text(f"""
               AND (webhook_id, state, id) <= (:webhook, 'dead', {_LAST}) AND tenant = :tenant
             ORDER BY webhook_id, state, id LIMIT :most FOR UPDATE SKIP LOCKED))
 """)
-# Of each webhook and state up to so many: ids are in order of time, and each pair is a range of the index.
+# Up to so many for each webhook and state: ids follow time, and each pair is a range of the index.
 _LATELY_OF_STATE = f"""
     SELECT w.id, {{state}} AS state, (
            SELECT count(*) FROM (
@@ -107,18 +107,18 @@ _DELIVER = text("""
 
 
 class Delivery(NamedTuple):
-    """An event on its way to a webhook, or there, or given up."""
+    """An event on its way to a webhook, delivered, or given up."""
 
     id: UUID
     webhook_id: UUID
     event_id: UUID
     type: EventType
     at: datetime
-    """When it happened."""
+    """When the event happened."""
     job_id: UUID | None
     schedule_id: UUID | None
     url: str | None
-    """Of a job's callback; None for the webhook's own."""
+    """The address of a job's callback; None for the webhook's own address."""
     body: str
     state: str
     attempts: int
@@ -130,15 +130,15 @@ class Delivery(NamedTuple):
 
 
 class OfJob(NamedTuple):
-    """A delivery that tells of a job."""
+    """A delivery about a job."""
 
     delivery: Delivery
     origin: str
-    """Where it goes: scheme, host and port."""
+    """Its destination: scheme, host and port."""
 
 
 class Tried(NamedTuple):
-    """One attempt, with what was sent and what came."""
+    """One attempt, with what was sent and what was answered."""
 
     number: int
     at: datetime
@@ -153,13 +153,15 @@ class Tried(NamedTuple):
 def list_page(
     conn: Connection, webhook_id: UUID, tenant: str, *, state: str | None, before: UUID, limit: int
 ) -> Sequence[Delivery]:
-    """Up to `limit` deliveries of the webhook with ids below `before`, newest first; of that state unless None."""
+    """Return up to `limit` deliveries of the webhook with ids below `before`, newest first; of that
+    state unless None.
+    """
     asked = {"webhook": webhook_id, "tenant": tenant, "state": state, "before": before, "limit": limit}
     return [_delivery(row) for row in conn.execute(_LIST if state is None else _LIST_OF_STATE, asked)]
 
 
 def of_job(conn: Connection, job_id: UUID, tenant: str, *, limit: int) -> Sequence[OfJob]:
-    """The newest `limit` deliveries that tell of the job, newest first; those of deleted webhooks are left out."""
+    """Return the newest `limit` deliveries about the job, newest first; those of deleted webhooks are left out."""
     rows = conn.execute(_OF_JOB, {"job": job_id, "tenant": tenant, "limit": limit})
     return [OfJob(_delivery(row), row.origin) for row in rows]
 
@@ -167,39 +169,39 @@ def of_job(conn: Connection, job_id: UUID, tenant: str, *, limit: int) -> Sequen
 def lately(
     conn: Connection, ids: Sequence[UUID], tenant: str, *, since: UUID, most: int
 ) -> dict[UUID, tuple[int, int]]:
-    """How many deliveries of each of these webhooks have succeeded, and how many there were, with ids above `since`.
+    """Return how many deliveries of each of these webhooks succeeded, and how many there were, with ids above `since`.
 
-    Of each webhook and state `most` are counted; one without any is left out.
+    Up to `most` are counted per webhook and state; a webhook without any is left out.
     """
     asked = {"ids": list(ids), "tenant": tenant, "since": since, "most": most}
     return {row.id: (row.delivered, row.made) for row in conn.execute(_LATELY, asked)}
 
 
 def get(conn: Connection, delivery_id: UUID, webhook_id: UUID, tenant: str) -> Delivery | None:
-    """One delivery of the webhook; None if there is no such one."""
+    """Return one delivery of the webhook; None if there is no such delivery."""
     row = conn.execute(_GET, {"id": delivery_id, "webhook": webhook_id, "tenant": tenant}).one_or_none()
     return None if row is None else _delivery(row)
 
 
 def attempts(conn: Connection, delivery_id: UUID, *, limit: int) -> Sequence[Tried]:
-    """The latest `limit` attempts of a delivery, oldest first."""
+    """Return the latest `limit` attempts of a delivery, oldest first."""
     rows = conn.execute(_ATTEMPTS, {"id": delivery_id, "limit": limit})
     return [Tried(*row)._replace(response_body=bytes(row.response_body or b"")) for row in rows]
 
 
 def again(conn: Connection, delivery_id: UUID, webhook_id: UUID, tenant: str) -> bool:
-    """Deliver it once more, under the same `webhook-id`. False if a relay is delivering it now."""
+    """Repeat the delivery under the same `webhook-id`. False if a relay is delivering it now."""
     return conn.execute(_AGAIN, {"id": delivery_id, "webhook": webhook_id, "tenant": tenant}).rowcount == 1
 
 
 def again_since(conn: Connection, webhook_id: UUID, tenant: str, since: datetime) -> int:
-    """Deliver all once more that were made since then and given up: up to MOST_AGAIN. Returns how many."""
+    """Repeat all deliveries created since then and given up: up to MOST_AGAIN. Returns how many."""
     asked = {"webhook": webhook_id, "tenant": tenant, "first": id_at(since.timestamp()), "most": MOST_AGAIN}
     return conn.execute(_AGAIN_SINCE, asked).rowcount
 
 
 def ping(conn: Connection, webhook_id: UUID, tenant: str) -> UUID:
-    """Let the webhook be told that somebody tries it. Returns the delivery's id."""
+    """Send the webhook a ping. Returns the delivery's id."""
     made = conn.execute(_PING, {"tenant": tenant, "webhook": webhook_id}).one()
     event = Event(
         made.id, tenant, EventType.PING, made.at, None, None, None, None, None, None, None, None, webhook_id

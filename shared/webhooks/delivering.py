@@ -1,7 +1,8 @@
-"""Deliveries that are due: claimed, and written how they went.
+"""Deliveries that are due: claimed, and their results written.
 
-A claim is a lease: a random token, and a time until which no other relay takes the delivery. Whoever has lost it
-changes nothing. Killed after sending, before writing, the delivery is sent again under the same `webhook-id`.
+A claim is a lease: a random token, and a time until which no other relay takes the delivery. A relay that has lost it
+changes nothing. If a relay dies after sending and before writing, the delivery is sent again under the same
+`webhook-id`.
 """
 
 from collections.abc import Sequence
@@ -15,15 +16,16 @@ from shared import json_text
 from shared.webhooks import ending
 
 DELAYS_S = (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
-"""Pauses before each try, of Standard Webhooks: 0, 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h. Three days."""
+"""Pauses before each try, from Standard Webhooks: 0, 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h. Three
+days."""
 LEASE_S = 60.0
-"""A delivery takes 15 seconds at most, and waits a moment for its turn and its writing."""
+"""A delivery takes 15 seconds at most, and waits a moment for its turn and for its result to be written."""
 EACH, EACH_TENANT = 4, 16
-"""Deliveries of one webhook, and of one tenant, that are on their way at the same time."""
+"""How many deliveries of one webhook, and of one tenant, may be in progress at the same time."""
 FAILING_S = 5 * 86_400
 """After so long without a success a webhook is disabled."""
 
-# Each webhook that waits for something, by one look into the index, with the first that is due.
+# Each webhook with pending deliveries, by one look into the index, with the first that is due.
 _OWED = """
     WITH RECURSIVE owed AS (
         (SELECT webhook_id, due_at FROM webhook_deliveries WHERE state = 'waiting' ORDER BY webhook_id, due_at LIMIT 1)
@@ -40,9 +42,9 @@ _ANY = text(f"""
     SELECT (SELECT id FROM webhook_events WHERE spread_at IS NULL ORDER BY id LIMIT 1) IS NOT NULL
         OR EXISTS (SELECT FROM owed WHERE due_at <= clock_timestamp())
 """)
-# `ready` are the webhooks that may be told something now. `picked` takes of each as many as it may have on their way,
-# by chance where there are more than there is room: nobody comes last for its id. What is due is found in the index,
-# however much waits for later: so it is asked by the time of this statement, which stands still.
+# `ready` are the webhooks that may be notified now. `picked` takes from each as many as may be in progress; if there
+# are more than there is room for, chance decides, so that nobody comes last because of its id. Due deliveries are
+# found in the index, however many wait for later, so the query uses the time of this statement, which stands still.
 _CLAIM = text(f"""
     /* webhook_deliveries.claim */
     {_OWED}, ready AS MATERIALIZED (
@@ -71,8 +73,8 @@ _CLAIM = text(f"""
     RETURNING d.id, d.webhook_id, picked.tenant, d.event_id, d.lease_token AS token, d.tries, d.attempts, d.body,
               coalesce(d.url, picked.url) AS url, extract(epoch FROM clock_timestamp())::float8 AS now
 """)
-# `held` locks the webhooks in one order everywhere, so that two relays never wait for each other in a circle, and tells
-# those that somebody else has disabled.
+# `held` locks the webhooks in one order everywhere, so that two relays never deadlock, and marks those that were
+# disabled meanwhile.
 _RECORD = text(
     """
     /* webhook_deliveries.record */
@@ -161,7 +163,7 @@ class Claimed(NamedTuple):
     event_id: UUID
     token: UUID
     tries: int
-    """Before this one, of this round: a redelivery begins another."""
+    """Earlier tries in this round: a redelivery begins another round."""
     attempts: int
     body: str
     url: str
@@ -170,15 +172,15 @@ class Claimed(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """How one try went. Its texts are bounded by whoever made it."""
+    """The result of one try. The caller has bounded the length of its texts."""
 
     id: UUID
     token: UUID
     state: str
     delay_s: float | None
-    """Before the next try; None if there is none."""
+    """The pause before the next try; None if there is none."""
     throttle_s: float | None
-    """For so long its webhook is to be told nothing at all."""
+    """For this long nothing at all is sent to its webhook."""
     gone: bool
     took_ms: int
     request_head: str | None
@@ -190,7 +192,7 @@ class Attempt(NamedTuple):
 
 
 class Off(NamedTuple):
-    """A webhook that this has disabled."""
+    """A webhook that was disabled by this."""
 
     id: UUID
     tenant: str
@@ -198,14 +200,14 @@ class Off(NamedTuple):
 
 
 class Backlog(NamedTuple):
-    """What waits to be told, and to whom nothing is told any more."""
+    """What waits to be sent, and how many webhooks are disabled."""
 
     oldest_s: float
-    """Since the oldest delivery that can be made was due, or the oldest event happened that nobody has spread."""
+    """Age of the oldest delivery that is due, or of the oldest event that was not yet spread."""
     waiting: int
     """Counted up to 10,001."""
     disabled: int
-    """Webhooks that were disabled for what they answered, counted up to 10,001."""
+    """Webhooks that were disabled because of their answers, counted up to 10,001."""
 
 
 def any_due(conn: Connection) -> bool:
@@ -214,15 +216,15 @@ def any_due(conn: Connection) -> bool:
 
 
 def claim(conn: Connection, *, most: int) -> Sequence[Claimed]:
-    """Take up to `most` deliveries that are due, of each webhook and tenant no more than may be on their way."""
+    """Take up to `most` due deliveries, and from each webhook and tenant no more than may be in progress."""
     return [Claimed(*row) for row in conn.execute(_CLAIM, {"most": most})]
 
 
 def record(conn: Connection, attempts: Sequence[Attempt]) -> tuple[set[UUID], Sequence[Off]]:
-    """Write how these went: the attempt, what becomes of its delivery, and how its webhook does.
+    """Write the results: the attempt, the delivery's new state, and the state of its webhook.
 
-    Returns the deliveries whose lease was still held, and the webhooks that this has disabled. What waits for one that
-    is disabled is given up with it, whoever did that.
+    Returns the deliveries whose lease was still held, and the webhooks that were disabled by this. Pending deliveries
+    of a disabled webhook are given up with it, whatever disabled it.
     """
     rows = conn.execute(_RECORD, {"told": json_text.write([one._asdict() for one in attempts])}).all()
     off = {row.webhook_id: row for row in rows if row.disabled_because}
@@ -232,7 +234,7 @@ def record(conn: Connection, attempts: Sequence[Attempt]) -> tuple[set[UUID], Se
 
 
 def backlog(conn: Connection) -> Backlog:
-    """What waits."""
+    """Return what waits."""
     row: Any = conn.execute(_BACKLOG).one()
     return Backlog(max(0.0, row.oldest_s, row.unspread_s), row.waiting, row.disabled)
 

@@ -1,4 +1,4 @@
-"""The words for what goes wrong with a delivery, and what they mean. They tell nothing of the address."""
+"""The codes for failed deliveries, and what they mean. They reveal nothing about the address."""
 
 ERRORS: dict[str, str] = {
     "not_allowed": "The name leads to an address to which webhooks may not lead here.",

@@ -1,7 +1,8 @@
-"""What is left of webhooks that are disabled or deleted: given up, and removed, in slices.
+"""Cleans up after webhooks that are disabled or deleted, in slices: deliveries are given up, rows removed.
 
-Whoever disables or deletes one takes the first slice along, so that an end costs the same however much waits. A relay
-takes the rest; meanwhile a disabled webhook is told nothing, and one that is switched on again what was not given up.
+The request that disables or deletes a webhook handles the first slice, so that it costs the same however much waits. A
+relay does the rest. Meanwhile a disabled webhook receives nothing; if it is switched on again, it receives what was not
+yet given up.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,8 @@ SLICE = 1_000
 """Deliveries that one statement gives up or removes."""
 
 _DEAD = "state = 'dead', ended_at = clock_timestamp(), lease_token = NULL"
-# The caller holds the webhook. Whoever holds a delivery waits for that, to say how it went: it is left to a relay.
+# The caller has locked the webhook. A transaction that has locked a delivery waits for that lock, to write the result,
+# so such deliveries are left to a relay.
 _DROP = text(f"""
     /* webhook_deliveries.drop */
     UPDATE webhook_deliveries SET {_DEAD}
@@ -25,7 +27,7 @@ _DROP = text(f"""
                      FOR UPDATE SKIP LOCKED) AS d
             LIMIT :slice))
 """)
-# Each webhook that waits for something, by one look into the index.
+# Each webhook with pending deliveries, by one look into the index.
 _DROP_LEFT = text(f"""
     /* webhook_deliveries.drop_left */
     WITH RECURSIVE owed AS (
@@ -63,18 +65,18 @@ _ERASE = text(f"""
 
 
 def drop(conn: Connection, webhooks: Sequence[UUID]) -> int:
-    """Give up a slice of what waits for these webhooks, which are disabled. Returns how many deliveries."""
+    """Give up a slice of the pending deliveries of these webhooks, which are disabled. Returns how many."""
     return conn.execute(_DROP, {"ids": list(webhooks), "slice": SLICE}).rowcount if webhooks else 0
 
 
 def drop_left(conn: Connection) -> int:
-    """Give up a slice of what waits for any webhook that is disabled. Returns how many deliveries."""
+    """Give up a slice of the pending deliveries of any disabled webhook. Returns how many."""
     return conn.execute(_DROP_LEFT, {"slice": SLICE}).rowcount
 
 
 def erase(conn: Connection) -> int:
-    """Remove a slice of the deliveries of a webhook that was deleted, or the webhook that has none any more.
+    """Remove a slice of the deliveries of a deleted webhook, or the webhook once it has none.
 
-    Returns how many rows went, not counting those that go with them.
+    Returns how many rows were removed, not counting dependent rows.
     """
     return conn.execute(_STRIP, {"slice": SLICE}).rowcount or conn.execute(_ERASE).rowcount

@@ -1,4 +1,4 @@
-"""What a webhook tells: the event, its body, and the signature that proves where it comes from.
+"""The event, its body, and the signature that proves its origin.
 
 Source: Standard Webhooks, https://github.com/standard-webhooks/standard-webhooks (spec/standard-webhooks.md, read
 2026-11-29).
@@ -21,31 +21,31 @@ _SECRET_BYTES = 32
 
 
 class EventType(StrEnum):
-    """What can have happened. New ones come: a receiver passes over those that it does not know."""
+    """What can have happened. New types may be added: a receiver should ignore those that it does not know."""
 
     JOB_SUCCEEDED = "job.succeeded"
     """The report was made, and its files can be downloaded."""
     JOB_FAILED = "job.failed"
     """The report was not made, and will not be; also after its deadline."""
     JOB_CANCELLED = "job.cancelled"
-    """Somebody did not want it any more."""
+    """Somebody cancelled the job."""
     JOB_EXPIRED = "job.expired"
-    """The time of its files is over, and they have been removed."""
+    """The job's files have expired and were removed."""
     SCHEDULE_MISSED = "schedule.missed"
-    """Ticks were let go by, because no relay was there in time."""
+    """Ticks were missed, because no relay was running in time."""
     SCHEDULE_FAILED = "schedule.failed"
     """The job of a tick could not be submitted."""
     PING = "webhook.ping"
-    """Somebody tries the webhook."""
+    """Somebody tests the webhook."""
 
 
 ABOUT_JOBS = frozenset(one for one in EventType if one.startswith("job."))
 CHOOSABLE = tuple(one for one in EventType if one is not EventType.PING)
-"""What a webhook can ask for; a ping goes to the one that it tries."""
+"""The events that a webhook can subscribe to; a ping goes to the webhook that is tested."""
 
 
 class Event(NamedTuple):
-    """Something that happened, in the commit that made it so."""
+    """Something that happened, written in the same commit."""
 
     id: UUID
     tenant: str
@@ -54,44 +54,46 @@ class Event(NamedTuple):
     report_type: str | None
     job_id: UUID | None
     version: int | None
-    """Of the job: the higher one is the later."""
+    """The version of the job: a higher one is later."""
     status: str | None
     callback_url: str | None
-    """Where the job's own request wants it told, besides."""
+    """The callback address in the job's own request."""
     schedule_id: UUID | None
     tick: datetime | None
     reason: str | None
     webhook_id: UUID | None
-    """The only webhook that it is for; None for all that ask for it."""
+    """The only webhook that it is for; None for all subscribers."""
     callback_when: Sequence[str | Mapping[str, object]] | None = None
     """The conditions of the callback; None for always."""
     figures: Mapping[str, float | None] | None = None
-    """Of the report, for conditions alone; they are not told. None but for a job that succeeded."""
+    """The figures of the report, for conditions only; they are not sent. None unless the job succeeded."""
 
 
 def message_id(event_id: UUID) -> str:
-    """The `webhook-id`: the same for each attempt and each redelivery, so that a receiver knows it again."""
+    """Return the `webhook-id`: the same for each attempt and each redelivery, so that a receiver can recognise
+    repetitions.
+    """
     return f"msg_{event_id.hex}"
 
 
 def body_of(event: Event) -> str:
-    """The body: what has happened and where to look, and nothing that a log should not hold."""
+    """Return the body: what happened and where to look, and nothing that a log must not contain."""
     told = {"type": event.type, "timestamp": _moment(event.at), "data": _data(event)}
     return json_text.write(told)
 
 
 def new_secret() -> bytes:
-    """A new secret, as random bytes."""
+    """Return a new secret, as random bytes."""
     return secrets.token_bytes(_SECRET_BYTES)
 
 
 def secret_text(secret: bytes) -> str:
-    """The secret as a receiver is given it. Secret."""
+    """Return the secret as it is shown to the receiver. Secret."""
     return _PREFIX + base64.b64encode(secret).decode()
 
 
 def signature(keys: Sequence[bytes], message: str, timestamp: int, body: bytes) -> str:
-    """The `webhook-signature` of these bytes: one for each secret that is valid now, the newest first."""
+    """Return the `webhook-signature` of these bytes: one for each secret that is valid now, the newest first."""
     signed = f"{message}.{timestamp}.".encode() + body
     each = (base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode() for key in keys)
     return " ".join(f"v1,{one}" for one in each)

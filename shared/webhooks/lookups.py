@@ -1,8 +1,8 @@
-"""Looks up where the hosts of webhooks are, so that a name server that never answers delays only who named it.
+"""Looks up the hosts of webhooks, so that a name server that never answers delays only the tenant that uses it.
 
-libcurl would look names up in few threads, for all deliveries together. A thread cannot be called back from a look-up,
-which the system's resolver gives up after half a minute, long after its delivery: with names of a silent server, one
-tenant would hold all of them for as long as it likes.
+libcurl would look names up in few threads, shared by all deliveries. A look-up in progress cannot be cancelled; the
+system's resolver gives up after half a minute, long after its delivery. So with names of a silent name server, one
+tenant could occupy all threads for as long as it likes.
 """
 
 import contextlib
@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 MOST, MOST_OF_ONE = 128, 16
-"""Look-ups at a time, of all tenants and of one. One that nobody waits for any more counts until its end."""
+"""Look-ups at a time, for all tenants and for one. One that nobody waits for any more counts until it ends."""
 _MOST_ADDRESSES = 16
-"""Of a host, that may be tried."""
+"""How many addresses of a host may be tried."""
 
 
 def addresses_of(host: str) -> Sequence[str]:
-    """The addresses of a host, in the order in which they are to be tried. Raises OSError."""
+    """Return the addresses of a host, in the order in which they should be tried. Raises OSError."""
     found = socket.getaddrinfo(host.encode("ascii"), None, type=socket.SOCK_STREAM)
     texts = (str(address[0]).partition("%")[0] for *_, address in found)
     return list(dict.fromkeys(texts))[:_MOST_ADDRESSES]
@@ -28,7 +28,7 @@ def addresses_of(host: str) -> Sequence[str]:
 
 @dataclass(frozen=True, slots=True)
 class _LookUp:
-    """A host that is looked up, or waits for that, and whose letters want to know."""
+    """A host whose look-up is running or waiting, and the letters that need it."""
 
     host: str
     tenant: str
@@ -36,37 +36,37 @@ class _LookUp:
 
 
 class Lookups:
-    """Looks hosts up in threads that nobody waits for, not even at the end of the process. For one thread's use."""
+    """Looks hosts up in threads that nobody waits for, not even at the end of the process. Used from one thread."""
 
     def __init__(self, look_up: Callable[[str], Sequence[str]] = addresses_of) -> None:
         """`look_up` returns the addresses of a host, or raises OSError."""
         self._look_up = look_up
         self._changed = threading.Condition()
         self._waiting: dict[tuple[str, str], _LookUp] = {}
-        """By tenant and host, the oldest first: who waits for their turn makes nobody else wait for the same host."""
+        """By tenant and host, the oldest first: a waiting host does not delay others."""
         self._at_work: dict[str, _LookUp] = {}
         self._found: dict[UUID, Sequence[str]] = {}
 
     def begin(self, letter: UUID, host: str, *, tenant: str) -> None:
-        """Have the host looked up for this letter, unless that is being done already."""
+        """Start looking the host up for this letter, unless that is in progress already."""
         with self._changed:
             one = self._at_work.get(host) or self._waiting.setdefault((tenant, host), _LookUp(host, tenant))
             one.letters.add(letter)
             self._start()
 
     def take(self) -> dict[UUID, Sequence[str]]:
-        """The addresses that were found since the last call, of each letter's host; none where it leads nowhere."""
+        """Return the addresses found since the last call, for each letter's host; empty if the host has none."""
         with self._changed:
             found, self._found = self._found, {}
             return found
 
     def wait(self, timeout_s: float) -> None:
-        """Return when something has been found, or the time is over."""
+        """Return when something has been found, or when the time is over."""
         with self._changed:
             self._changed.wait_for(lambda: self._found, timeout_s)
 
     def forget(self, letter: UUID) -> None:
-        """Have the letter wait no more. A look-up that has not begun does not begin for it."""
+        """Stop waiting for the letter. A look-up for it that has not begun does not begin."""
         with self._changed:
             for one in (*self._waiting.values(), *self._at_work.values()):
                 one.letters.discard(letter)
@@ -74,7 +74,7 @@ class Lookups:
             self._waiting = {key: one for key, one in self._waiting.items() if one.letters}
 
     def _start(self) -> None:
-        """Begin what may begin, the oldest first. The lock is held."""
+        """Begin what may begin, the oldest first. The lock must be held."""
         of = Counter(one.tenant for one in self._at_work.values())
         for one in list(self._waiting.values()):
             if (one.tenant, one.host) not in self._waiting:
@@ -86,7 +86,7 @@ class Lookups:
                 self._at_work[one.host] = one
                 try:
                     threading.Thread(target=self._work, args=(one,), name="webhook-look-up", daemon=True).start()
-                except RuntimeError:  # no thread is to be had
+                except RuntimeError:  # no thread is available
                     self._end(one, ())
 
     def _work(self, one: _LookUp) -> None:

@@ -10,13 +10,13 @@ from sqlalchemy.engine import Connection
 from shared.access.secret_keys import Sealed
 
 SLICE = 100
-"""Secrets that are sealed anew in one transaction. A number, so that no plan reads all of them for it."""
+"""Secrets that are re-encrypted in one transaction. A literal number, so that no plan reads all of them for it."""
 
 _BY_KEY = text("""
     /* webhook_secrets.by_key */
     SELECT key_id, count(*) AS secrets FROM webhook_secrets GROUP BY key_id ORDER BY key_id
 """)
-# By the primary key, and past those that did not open. Whoever uses a secret reads it once, and waits for no lock.
+# By the primary key, and skipping those that could not be opened. Readers of a secret need no lock.
 _OTHERS = text(f"""
     /* webhook_secrets.others */
     SELECT s.webhook_id, s.number, (SELECT tenant FROM webhooks w WHERE w.id = s.webhook_id) AS tenant,
@@ -45,18 +45,18 @@ class SecretRow(NamedTuple):
 
 
 def by_key(conn: Connection) -> Mapping[str, int]:
-    """How many secrets each key has sealed, by the key's name."""
+    """Return how many secrets each key has sealed, by the key's name."""
     return {row.key_id: row.secrets for row in conn.execute(_BY_KEY)}
 
 
 def of_other_keys(conn: Connection, newest: str, after: tuple[UUID, int] = BEGINNING) -> Sequence[SecretRow]:
-    """The next `SLICE` secrets that another key than `newest` has sealed; locked until the transaction ends."""
+    """Return the next `SLICE` secrets that a key other than `newest` has sealed, locked until the transaction ends."""
     webhook_id, number = after
     found = conn.execute(_OTHERS, {"webhook_id": webhook_id, "number": number, "newest": newest})
     return [SecretRow(row.webhook_id, row.number, row.tenant, Sealed(row.key_id, bytes(row.sealed))) for row in found]
 
 
 def reseal(conn: Connection, row: SecretRow, sealed: Sealed) -> None:
-    """Let the same secret, sealed anew, take the place of the row's."""
+    """Replace the row's secret with the same one, newly sealed."""
     asked = {"webhook_id": row.webhook_id, "number": row.number, "key_id": sealed.key_id, "sealed": sealed.content}
     conn.execute(_RESEAL, asked)

@@ -1,10 +1,9 @@
-"""Sends deliveries over libcurl: many at a time, each bounded, and each socket looked at before it is opened.
+"""Sends deliveries over libcurl: many at a time, each bounded, and each socket checked before it is opened.
 
-Nothing but the address decides where a request goes: no redirect is followed, no proxy is used, no cookie or password
-is kept, and no connection serves a second delivery. Answers are read up to a bound and not decompressed.
-
-Sources: libcurl's CURLOPT_OPENSOCKETFUNCTION(3), CURLOPT_PROXY(3), CURLOPT_DEBUGFUNCTION(3), CURLOPT_RESOLVE(3) (8.x,
-read 2026-11-29 and 30).
+Only the address decides where a request goes: no redirect is followed, no proxy is used, no cookie or password is kept,
+and no connection serves a second delivery. Answers are read up to a bound and not decompressed. Sources: libcurl's
+CURLOPT_OPENSOCKETFUNCTION(3), CURLOPT_PROXY(3), CURLOPT_DEBUGFUNCTION(3), CURLOPT_RESOLVE(3) (8.x, read 2026-11-29 and
+30).
 """
 
 import ipaddress
@@ -23,7 +22,7 @@ from shared.webhooks.lookups import Lookups
 
 CONNECT_TIMEOUT_S, TIMEOUT_S = 5, 15
 MOST_READ, MOST_KEPT = 65_536, 4_096
-"""Bytes of an answer that are read, and that are kept for whoever looks at it later."""
+"""Bytes of an answer that are read, and that are kept for its webhook's owner."""
 _MOST_HEAD = 8_192
 _AGENT = f"Todoke/{VERSION} (+https://www.standardwebhooks.com)"
 
@@ -32,22 +31,23 @@ class Letter(NamedTuple):
     """A request to send."""
 
     id: UUID
-    """By which whoever sends it knows its answer."""
+    """By this id the sender recognises its answer."""
     tenant: str
-    """Whose it is, so that a name server of one tenant delays no letter of another."""
+    """The tenant, so that its name server cannot delay the letters of others."""
     url: str
     headers: Sequence[str]
     body: bytes
 
 
 class Answer(NamedTuple):
-    """How it went."""
+    """The result of a letter."""
 
     id: UUID
     status: int | None
-    """Of HTTP; None if no whole head of an answer came."""
+    """The HTTP status; None if no complete head of an answer was received."""
     error: str | None
-    """A word for what went wrong; it tells nothing of the address. None where an answer came, whatever it said."""
+    """A code for what went wrong; it reveals nothing about the address. None if there was an answer, whatever it
+    was."""
     took_ms: int
     request_head: str | None
     """The bytes that were sent before the body; None if nothing was."""
@@ -57,7 +57,7 @@ class Answer(NamedTuple):
 
 
 class Postman:
-    """Sends letters. For one thread."""
+    """Sends letters. Used from one thread."""
 
     def __init__(self, egress: Egress, *, certificates: str | None, lookups: Lookups | None = None) -> None:
         """`certificates` is a file of authorities in PEM; None for libcurl's own. `lookups` finds hosts."""
@@ -71,11 +71,11 @@ class Postman:
 
     @property
     def under_way(self) -> int:
-        """Letters that have no answer yet."""
+        """How many letters have no answer yet."""
         return len(self._under_way) + len(self._looked_up)
 
     def send(self, letter: Letter) -> None:
-        """Begin to send it."""
+        """Begin to send the letter."""
         sending = _Sending(letter, self._egress, self._certificates)
         host = _name_in(letter.url)
         if host is None:
@@ -85,7 +85,7 @@ class Postman:
             self._lookups.begin(letter.id, host, tenant=letter.tenant)
 
     def wait(self, timeout_s: float) -> Sequence[Answer]:
-        """Go on with all letters, until one of them is done or the time is over. Returns those that are done."""
+        """Work on all letters until one of them is done or the time is over. Returns those that are done."""
         give_up_at = time.monotonic() + timeout_s
         while self.under_way:
             done = list(self._lost())
@@ -101,7 +101,7 @@ class Postman:
         return []
 
     def _lost(self) -> Iterator[Answer]:
-        """Connect to the hosts that were found. Yields the answers of letters whose host was not."""
+        """Connect to the hosts that were found. Yields the answers of letters whose host was not found."""
         for letter_id, addresses in self._lookups.take().items():
             sending = self._looked_up.pop(letter_id)
             if addresses:
@@ -129,7 +129,7 @@ class Postman:
                 return answers
 
     def close(self) -> None:
-        """Let go of everything: what had no answer is sent again when its lease is over."""
+        """Drop everything: letters without an answer are sent again when their lease is over."""
         for curl, sending in self._under_way.items():
             self._multi.remove_handle(curl)
             sending.close()
@@ -155,18 +155,18 @@ class _Sending:
         self._head_bytes = 0
         self._body = bytearray()
         self._names = pycurl.CurlShare()
-        self._names.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_DNS)  # or all letters would share what one has found
+        self._names.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_DNS)  # else all letters would share results
         self.curl = self._prepared(letter, certificates)
 
     @property
     def age_s(self) -> float:
-        """Seconds since it was begun."""
+        """Seconds since the request was begun."""
         return time.monotonic() - self._began
 
     def connect_to(self, addresses: Sequence[str]) -> None:
-        """Have it sent to these addresses of its host; to the one that its URL has, if there are none.
+        """Send it to these addresses of its host, or to the address in its URL if there are none.
 
-        What looking them up has taken counts.
+        The time of the look-up counts.
         """
         parts = urlsplit(self._letter.url)
         if addresses:
@@ -177,7 +177,7 @@ class _Sending:
             self.curl.setopt(option, max(1, round((most_s - self.age_s) * 1000)))
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release its resources."""
         self.curl.close()
         self._names.close()
 
@@ -192,7 +192,7 @@ class _Sending:
             pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
             pycurl.FOLLOWLOCATION: 0,
             pycurl.MAXREDIRS: 0,
-            pycurl.PROXY: "",  # or HTTPS_PROXY would choose the address
+            pycurl.PROXY: "",  # otherwise HTTPS_PROXY would choose the address
             pycurl.NOPROXY: "*",
             pycurl.NETRC: pycurl.NETRC_IGNORED,
             pycurl.OPENSOCKETFUNCTION: self._open,
@@ -214,7 +214,9 @@ class _Sending:
         return curl
 
     def _open(self, _: int, address: Any) -> Any:
-        """A socket for the address that is about to be connected to, or none."""
+        """Return a socket for the address that libcurl is about to connect to, or none if the
+        address is not allowed.
+        """
         family, kind, protocol, (host, port, *_rest) = address
         text = host.decode() if isinstance(host, bytes) else host
         if family not in {socket.AF_INET, socket.AF_INET6} or not self._egress.lets(
@@ -227,7 +229,7 @@ class _Sending:
 
     def _take_head(self, line: bytes) -> None:
         if line.startswith(b"HTTP/"):
-            self._head.clear()  # one of 100 Continue and the like came before
+            self._head.clear()  # a 100 Continue or the like came before
             self._head_bytes = 0
         if self._head_bytes < _MOST_HEAD:
             self._head.append(line)
@@ -235,14 +237,14 @@ class _Sending:
 
     def _take_body(self, part: bytes) -> int | None:
         self._body += part[: MOST_READ - len(self._body)]
-        return None if len(self._body) < MOST_READ else -1  # enough is known
+        return None if len(self._body) < MOST_READ else -1  # enough has been read
 
     def _note(self, kind: int, data: bytes) -> None:
         if kind == pycurl.INFOTYPE_HEADER_OUT:
             self._sent.append(data)
 
     def answer(self, code: int) -> Answer:
-        """What became of it, and let go of it. `code` is libcurl's."""
+        """Return the result, and release the request. `code` is libcurl's."""
         status = self.curl.getinfo(pycurl.RESPONSE_CODE) or None
         self.close()
         enough = code == pycurl.E_WRITE_ERROR and len(self._body) >= MOST_READ
@@ -259,7 +261,7 @@ class _Sending:
         )
 
     def _word_for(self, code: int) -> str:
-        # Of several addresses one may have been let.
+        # Of several addresses, one may have been allowed.
         return "not_allowed" if self._refused and not self._opened else _WORDS.get(code, "broken")
 
     def _header(self, name: str) -> str | None:
@@ -281,7 +283,7 @@ _WORDS: dict[int, str] = {
 
 
 def _name_in(url: str) -> str | None:
-    """The host that has to be looked up; None if the URL has an address instead."""
+    """Return the host that must be looked up; None if the URL has an address instead."""
     host = urlsplit(url).hostname or ""
     try:
         ipaddress.ip_address(host)
@@ -291,5 +293,7 @@ def _name_in(url: str) -> str | None:
 
 
 def _text(raw: bytes) -> str:
-    """As it can be kept as text: each byte is a letter of Latin-1, as HTTP has it, but for what no text may hold."""
+    """Return the text in a form that can be stored: each byte is a Latin-1 letter, as in HTTP, except for characters
+    that no text can hold.
+    """
     return raw[:_MOST_HEAD].decode("latin-1").replace("\0", "\ufffd")

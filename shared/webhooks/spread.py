@@ -1,7 +1,7 @@
-"""Makes deliveries of events: one for each webhook that wants to be told, in the commit that marks the event spread.
+"""Makes deliveries of events: one for each webhook that subscribes to the event, in the commit that marks it as spread.
 
-An event is read and locked, and exactly one delivery per event and webhook is written, which a constraint keeps. So any
-number of relays may spread; one that dies leaves the event as it was.
+An event is read and locked, and a constraint ensures exactly one delivery per event and webhook. So any number of
+relays may spread; if one dies, the event stays as it was.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from shared.webhooks.webhook import Webhook
 _EVENT = """id, tenant, type, at, report_type, job_id, version, status, callback_url, schedule_id, tick, reason,
     webhook_id, callback_when, figures"""
 
-# What a newer release writes is left to a relay of it.
+# Events written by a newer release are left to a relay of that release.
 _KNOWN = ", ".join(f"'{one}'" for one in EventType)
 _TAKE = text(f"""
     /* webhook_events.take */
@@ -35,7 +35,7 @@ _WEBHOOKS_OF = text(f"""
      ORDER BY w.tenant, w.id
 """)
 # A webhook that was deleted or disabled a moment ago is left out, and none is disabled meanwhile. They are locked in
-# one order everywhere, so that nobody waits for others in a circle.
+# one order everywhere, so that nothing deadlocks.
 _SPREAD = text("""
     /* webhook_events.spread */
     WITH made AS (
@@ -57,11 +57,11 @@ _SPREAD = text("""
 
 
 class Told(NamedTuple):
-    """Who is told of an event."""
+    """A recipient of an event."""
 
     webhook: Webhook
     url: str | None
-    """Where, for the callback of a job; None for the webhook's own address."""
+    """The address of a job's callback; None for the webhook's own address."""
 
 
 def spread(conn: Connection, *, most: int) -> tuple[int, int]:
@@ -87,10 +87,11 @@ def spread(conn: Connection, *, most: int) -> tuple[int, int]:
 
 
 def told_of(event: Event, webhooks: Mapping[str, Sequence[Webhook]]) -> Sequence[Told]:
-    """Who is told of the event: each webhook that wants it, and the address that the job's own request named.
+    """Return the recipients of the event: each webhook that subscribes to it, and the callback of the job's own
+    request.
 
-    That one is signed as the tenant's oldest webhook of the same origin; without one, it is told nothing. Each has
-    conditions of its own: nobody keeps from others what they want to be told.
+    The callback is signed as the tenant's oldest webhook with the same origin; without such a webhook, it receives
+    nothing. Each recipient has conditions of its own, so nobody can keep an event from others.
     """
     own = webhooks.get(event.tenant, ())
     told = [Told(webhook, None) for webhook in own if webhook.wants(event) and met(webhook.wanted.notify_when, event)]

@@ -15,10 +15,10 @@ from shared.webhooks.webhook import Disabled, Wanted, Webhook
 COLUMNS = """w.id, w.tenant, w.url, w.origin, w.types, w.report_types, w.notify_when, w.description, w.version,
     w.created_by, w.created_at, w.updated_at, w.disabled_at, w.disabled_because, w.failing_since, w.last_success_at,
     w.last_failure_at, w.throttled_until"""
-"""What `webhook_of` reads, of the table `webhooks` as `w`."""
+"""What `webhook_of` reads from the table `webhooks` as `w`."""
 
 THERE = "w.deleted_at IS NULL"
-"""False of a webhook that was deleted, of which a relay has still to remove what is left."""
+"""False for a deleted webhook whose rows a relay has yet to remove."""
 
 _CREATE = text(f"""
     /* webhooks.create */
@@ -53,7 +53,7 @@ _OF_ORIGIN = text("""
     /* webhooks.of_origin */
     SELECT EXISTS (SELECT FROM webhooks WHERE tenant = :tenant AND origin = :origin AND disabled_at IS NULL)
 """)
-# What has failed is forgotten when somebody switches it on again, or leads it elsewhere.
+# Past failures are forgotten when the webhook is switched on again, or its address changes.
 _REPLACE = text(f"""
     /* webhooks.replace */
     UPDATE webhooks w
@@ -69,7 +69,7 @@ _REPLACE = text(f"""
      WHERE w.id = :id AND w.tenant = :tenant AND {THERE}
     RETURNING {COLUMNS}
 """)
-# Nobody sees it any more, and nothing of its address, its maker and its secrets stays. A relay removes the rest.
+# It becomes invisible, and its address, its creator and its secrets are erased. A relay removes the rest.
 _DELETE = text("""
     /* webhooks.delete */
     WITH gone AS (
@@ -84,7 +84,7 @@ _DELETE = text("""
     )
     SELECT id FROM gone
 """)
-# Those that are ending already end as they would have: whoever asks twice loses none that somebody still uses.
+# Secrets that are already expiring keep their end: a repeated rotation must not end one that is still in use.
 _ROTATE = text("""
     /* webhooks.rotate */
     WITH old AS (
@@ -109,7 +109,7 @@ def create(
     conn: Connection, webhook_id: UUID, tenant: str, wanted: Wanted, sealed: Sealed, by: str | None,
     request: Request | None,
 ) -> Webhook | None:  # fmt: skip
-    """Make the webhook with its first secret; None if a request of that name has made one: see `made_by`."""
+    """Create the webhook with its first secret; None if a request of that name has created one: see `made_by`."""
     asked = {
         "id": webhook_id, "tenant": tenant, "created_by": by, "request": request and request.text,
         "digest": request and request.digest, "key_id": sealed.key_id, "sealed": sealed.content, **_written(wanted),
@@ -119,54 +119,54 @@ def create(
 
 
 def made_by(conn: Connection, tenant: str, request: str) -> tuple[Webhook, str] | None:
-    """The webhook that a request of that name has made, and the digest of what it asked for."""
+    """Return the webhook that a request of that name has created, and the digest of what it requested."""
     row = conn.execute(_MADE_BY, {"tenant": tenant, "request": request}).one_or_none()
     return None if row is None else (webhook_of(row), row.digest)
 
 
 def get(conn: Connection, webhook_id: UUID, tenant: str, *, hold: bool = False) -> Webhook | None:
-    """The tenant's webhook of that id; with `hold` it stays as it is until the transaction ends."""
+    """Return the tenant's webhook of that id; with `hold` it is locked until the transaction ends."""
     row = conn.execute(_HOLD if hold else _GET, {"id": webhook_id, "tenant": tenant}).one_or_none()
     return None if row is None else webhook_of(row)
 
 
 def list_page(conn: Connection, tenant: str, *, before: UUID, limit: int) -> Sequence[Webhook]:
-    """Up to `limit` of the tenant's webhooks with an id below `before`, newest first."""
+    """Return up to `limit` of the tenant's webhooks with an id below `before`, newest first."""
     return [webhook_of(row) for row in conn.execute(_LIST, {"tenant": tenant, "before": before, "limit": limit})]
 
 
 def count(conn: Connection, tenant: str, *, most: int) -> int:
-    """How many webhooks the tenant has, counted up to `most`."""
+    """Return how many webhooks the tenant has, counted up to `most`."""
     return int(conn.execute(_COUNT, {"tenant": tenant, "most": most}).scalar_one())
 
 
 def has_origin(conn: Connection, tenant: str, origin: str) -> bool:
-    """True if a webhook of the tenant that is not disabled has this origin, so that callbacks may go there."""
+    """True if an enabled webhook of the tenant has this origin, so that callbacks may go there."""
     return bool(conn.execute(_OF_ORIGIN, {"tenant": tenant, "origin": origin}).scalar_one())
 
 
 def replace(
     conn: Connection, webhook_id: UUID, tenant: str, wanted: Wanted, disabled: Disabled | None
 ) -> Webhook | None:
-    """Write what it asks for anew, and whether it is on. None if there is no such webhook."""
+    """Rewrite what it asks for, and whether it is on. None if there is no such webhook."""
     asked = {"id": webhook_id, "tenant": tenant, "disabled": disabled, **_written(wanted)}
     row = conn.execute(_REPLACE, asked).one_or_none()
     return None if row is None else webhook_of(row)
 
 
 def delete(conn: Connection, webhook_id: UUID, tenant: str) -> bool:
-    """Remove the webhook with its secrets, and let nobody see its deliveries. False if there is no such webhook."""
+    """Remove the webhook with its secrets, and hide its deliveries. False if there is no such webhook."""
     return conn.execute(_DELETE, {"id": webhook_id, "tenant": tenant}).one_or_none() is not None
 
 
 def rotate(conn: Connection, webhook_id: UUID, sealed: Sealed, *, overlap_s: float) -> Any:
-    """Let a new secret sign, and the last one beside it for `overlap_s`. Returns when that one ends."""
+    """Sign with a new secret, and with the last one as well for `overlap_s`. Returns when the last one ends."""
     asked = {"id": webhook_id, "key_id": sealed.key_id, "sealed": sealed.content, "overlap_s": overlap_s}
     return conn.execute(_ROTATE, asked).one().old_ends_at
 
 
 def secrets_of(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Sealed]]:
-    """The sealed secrets of these webhooks that are valid now, the newest first."""
+    """Return the sealed secrets of these webhooks that are valid now, the newest first."""
     found: dict[UUID, list[Sealed]] = {}
     for row in conn.execute(_SECRETS, {"ids": list(ids)}):
         found.setdefault(row.webhook_id, []).append(Sealed(row.key_id, bytes(row.sealed)))
@@ -174,12 +174,12 @@ def secrets_of(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Sealed]
 
 
 def owner_of_secret(webhook_id: UUID) -> str:
-    """What its secrets are sealed with."""
+    """Return the owner with which its secrets are sealed."""
     return f"webhook:{webhook_id}"
 
 
 def webhook_of(row: Row[Any]) -> Webhook:
-    """The webhook of a row with `COLUMNS`."""
+    """Return the webhook of a row with `COLUMNS`."""
     wanted = Wanted(row.url, row.origin, row.types, row.report_types, row.description, row.notify_when)
     return Webhook(
         row.id, row.tenant, wanted, row.version, row.created_by, row.created_at, row.updated_at, row.disabled_at,

@@ -1,4 +1,4 @@
-"""The address of a webhook: what it may look like, before anybody connects to it."""
+"""Validates the address of a webhook, before anything connects to it."""
 
 import ipaddress
 import re
@@ -10,7 +10,7 @@ from shared.runtime.egress import Egress
 
 LONGEST = 2_048
 _PLAIN = re.compile(r"[!#-;=?-\[\]_a-z~]+")
-"""Printable ASCII that a URL may hold: not `"`, `<`, `>`, the backslash, `^`, the backtick, nor braces and bars."""
+"""Printable ASCII that a URL may contain: not `"`, `<`, `>`, the backslash, `^`, the backtick, nor braces and bars."""
 _NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*")
 _PORTS = {"https": 443, "http": 80}
 
@@ -20,13 +20,13 @@ class Target(NamedTuple):
 
     url: str
     origin: str
-    """Scheme, host and port: what callbacks share with their webhook."""
+    """Scheme, host and port: what a callback must share with its webhook."""
 
 
 def read_url(text: object, egress: Egress) -> Target | str:
-    """The address in its normal form, or what is wrong with it and the remedy.
+    """Return the address in its normal form, or what is wrong with it and the remedy.
 
-    Where it leads is not asked: the answer may change. Whoever connects looks at the address of each socket.
+    Where it leads is not checked here, because that may change: the sender checks the address of each socket.
     """
     if not isinstance(text, str):
         return "must be a text: https://example.com/todoke"
@@ -55,13 +55,13 @@ def read_url(text: object, egress: Egress) -> Target | str:
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port of an address in its normal form."""
+    """Return scheme, host and port of an address in its normal form."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def without_query(url: str) -> str:
-    """The address as it may be shown and kept: its query may hold what opens something."""
+    """Return the address as it may be shown and stored: its query may contain a secret."""
     own, mark, _ = url.partition("?")
     return f"{own}?…" if mark else own
 
@@ -79,7 +79,7 @@ def _wrong_parts(text: str, scheme: str, name: str, egress: Egress) -> str | Non
 
 
 def _wrong_place(host: str, port: int, scheme: str, egress: Egress) -> str | None:
-    """What can be said at once; the rest is for whoever connects."""
+    """Return what can be ruled out now; everything else is checked on connecting."""
     if not any(port in some for some in egress.ports):
         remedy = "leave it out, or ask who runs the service (WEBHOOK_PORTS)"
         return f"has the port {port}, to which webhooks may not lead here: {remedy}"

@@ -1,4 +1,4 @@
-"""Whether a condition of somebody who is told of a job's end names a figure of its report."""
+"""Whether anyone who is notified of a job's end has a condition on a figure of its report."""
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
@@ -17,8 +17,9 @@ _WANTED = text("""
 
 
 def wanted(conn: Connection, tenant: str, report_type: str, own: Conditions | None) -> bool:
-    """True if a webhook of the tenant asks for such jobs by a figure beyond their rows, or the job's `own` conditions
-    do, which are those of its callback."""
+    """True if a webhook of the tenant has conditions for such jobs on a figure other than their rows, or if `own`, the
+    conditions of the job's callback, do.
+    """
     return _names_one(own) or bool(conn.execute(_WANTED, {"tenant": tenant, "report_type": report_type}).scalar_one())
 
 

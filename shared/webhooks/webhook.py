@@ -1,4 +1,4 @@
-"""The webhook: where a tenant wants to be told, and of what."""
+"""The webhook: an address where a tenant wants to be notified, and of what."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,32 +11,32 @@ from shared.webhooks.event import Event
 
 
 class Disabled(StrEnum):
-    """Why a webhook is told nothing any more."""
+    """Why a webhook receives nothing any more."""
 
     ASKED = "asked"
     """Somebody switched it off."""
     GONE = "gone"
-    """It answered 410: it does not want to be told."""
+    """It answered 410, which means that it wants no more."""
     FAILING = "failing"
-    """For five days no delivery has succeeded."""
+    """No delivery has succeeded for five days."""
 
 
 class Wanted(NamedTuple):
-    """What its owner writes."""
+    """What its owner defines."""
 
     url: str
     origin: str
     types: Sequence[str]
-    """Of EventType, and of a newer release's. Empty: only callbacks of jobs go there."""
+    """Of EventType, and of a newer release's. Empty means that only callbacks of jobs go there."""
     report_types: Sequence[str] | None
-    """None: all of them."""
+    """None means all of them."""
     description: str = ""
     notify_when: Conditions | None = None
-    """Which ends of jobs; None: all of them."""
+    """Which ends of jobs it receives; None means all of them."""
 
 
 class Webhook(NamedTuple):
-    """A webhook as the database has it."""
+    """A webhook as stored in the database."""
 
     id: UUID
     tenant: str
@@ -48,14 +48,14 @@ class Webhook(NamedTuple):
     disabled_at: datetime | None
     disabled_because: Disabled | None
     failing_since: datetime | None
-    """When the first of the attempts failed that have all failed since; None after a success."""
+    """The time of the first failed attempt since the last success; None after a success."""
     last_success_at: datetime | None
     last_failure_at: datetime | None
     throttled_until: datetime | None
-    """It has asked for less: nothing is sent before."""
+    """It has asked for fewer requests: nothing is sent before this moment."""
 
     def wants(self, event: Event) -> bool:
-        """True if it is to be told of the event."""
+        """True if it subscribes to the event."""
         if self.disabled_at is not None or event.tenant != self.tenant:
             return False
         if event.webhook_id is not None:

@@ -1,4 +1,4 @@
-"""How metrics are declared, and those that several services show. A service's own stand in its `metrics` module.
+"""How metrics are declared, and those that several services share. A service's own are in its `metrics` module.
 
-A process shows the metrics of the modules it imports and no others, so that a gauge of zero always means zero.
+A process shows only the metrics of the modules that it imports, so that a gauge of zero always means zero.
 """

@@ -1,4 +1,4 @@
-"""What API and worker show of the artifact store."""
+"""The metrics of API and worker about the artifact store."""
 
 from shared.runtime.metrics.declare import counter
 

@@ -1,4 +1,4 @@
-"""What all services show."""
+"""The metrics of all services."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ _MOST_REPORT_TYPES = 200
 _report_types: set[str] = set()
 
 REASONS = ("none", "requested", *(code.value for code in FailureCode), OTHER)
-"""Why something ended as it did: `none` for a success, `requested` for a cancellation, else the failure's code.
+"""Why something ended as it did: `none` for a success, `requested` for a cancellation, otherwise the failure's code.
 Codes of report types and sources from packages count as `other`."""
 
 FINAL_OUTCOMES = ("success", "failed", "cancelled")
@@ -38,7 +38,7 @@ STATEMENT_SECONDS = histogram(
 
 
 def report_type_label(name: str) -> str:
-    """`name`, or `other` once this process has met 200: catalogs change, and a series that was made stays."""
+    """Return `name`, or `other` once this process has seen 200: catalogs change, and a series never disappears."""
     if name not in _report_types:
         if len(_report_types) >= _MOST_REPORT_TYPES:
             return OTHER
@@ -52,6 +52,8 @@ def observe_statement(name: str, seconds: float) -> None:
 
 
 def count_finished(outcome: str, reason: str, report_type: str, ages_s: Sequence[float]) -> None:
-    """Jobs became final: `outcome` is one of FINAL_OUTCOMES, `ages_s` the seconds since each was accepted."""
+    """Count jobs that became final: `outcome` is one of FINAL_OUTCOMES, `ages_s` the seconds since
+    each was accepted.
+    """
     FINISHED.labels(outcome, known(reason, REASONS), report_type_label(report_type)).inc(len(ages_s))
     observe_all(JOB_SECONDS.labels(outcome), [max(0.0, age_s) for age_s in ages_s])

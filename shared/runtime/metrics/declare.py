@@ -1,4 +1,4 @@
-"""How a metric is declared: what it tells, who shows it, and what each of its labels may hold."""
+"""How a metric is declared: what it means, which services show it, and which values each of its labels may have."""
 
 import bisect
 import functools
@@ -13,7 +13,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from shared.runtime.metrics.slots import count_in_a_slot
 
 count_in_a_slot()
-# A `_created` series beside each counter and histogram would be a third of the scrape, and nothing asks for it.
+# A `_created` series beside each counter and histogram would be a third of the scrape, and is not used.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 FAST_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -21,10 +21,10 @@ FAST_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
 SLOW_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 """Buckets for what may take minutes."""
 OTHER = "other"
-"""Stands for every value that a closed label does not know."""
+"""Replaces every value that a closed label does not know."""
 
 Values = Sequence[str] | str
-"""What a label may hold: a closed list, or in words what bounds it."""
+"""The values of a label: a closed list, or words that say what bounds them."""
 _Metric = TypeVar("_Metric", bound=MetricWrapperBase)
 
 
@@ -33,7 +33,7 @@ class Declared:
     """One metric, as the documentation shows it."""
 
     name: str
-    """As Prometheus scrapes it; of a histogram without `_bucket`, `_sum`, `_count`."""
+    """As Prometheus scrapes it; for a histogram without `_bucket`, `_sum`, `_count`."""
     kind: str
     tells: str
     labels: Mapping[str, Values]
@@ -45,12 +45,15 @@ DECLARED: list[Declared] = []
 
 
 def counter(shown_by: str, name: str, tells: str, labels: Mapping[str, Values] | None = None) -> Counter:
-    """A counter; `name` ends in `_total`."""
+    """Return a counter; `name` must end in `_total`."""
     return _declared(Counter(name, tells, list(labels or {})), "counter", shown_by, name, tells, labels or {})
 
 
 def gauge(shown_by: str, name: str, tells: str, labels: Mapping[str, Values] | None = None) -> Gauge:
-    """A gauge. Processes that count together look at the same thing, and the last one to look is right."""
+    """Return a gauge.
+
+    Processes that count together measure the same thing, and the last to measure is right.
+    """
     made = Gauge(name, tells, list(labels or {}), multiprocess_mode="mostrecent")
     return _declared(made, "gauge", shown_by, name, tells, labels or {})
 
@@ -58,7 +61,7 @@ def gauge(shown_by: str, name: str, tells: str, labels: Mapping[str, Values] | N
 def histogram(
     shown_by: str, name: str, tells: str, labels: Mapping[str, Values] | None = None, *, buckets: Sequence[float]
 ) -> Histogram:
-    """A histogram with these upper bounds."""
+    """Return a histogram with these upper bounds."""
     made = Histogram(name, tells, list(labels or {}), buckets=buckets)
     return _declared(made, "histogram", shown_by, name, tells, labels or {})
 
@@ -67,7 +70,7 @@ def _declared(
     metric: _Metric, kind: str, shown_by: str, name: str, tells: str, labels: Mapping[str, Values]
 ) -> _Metric:
     DECLARED.append(Declared(name, kind, tells, labels, shown_by))
-    # Finding the series of some labels takes longer than counting in it, and they are few: each is found once.
+    # Finding the series of some labels takes longer than counting in it, and there are few: each is found only once.
     metric.labels = functools.cache(metric.labels)  # type: ignore[method-assign]
     closed = [values for values in labels.values() if not isinstance(values, str)]
     if labels and len(closed) == len(labels):
@@ -78,9 +81,10 @@ def _declared(
 
 
 def observe_all(series: Histogram, values: Sequence[float]) -> None:
-    """What `observe` does for each, at once: three histograms were a tenth of the worker's time for a job of no work.
+    """Observe all values at once, as `observe` does for each: three histograms took a tenth of the worker's time for
+    empty jobs.
 
-    prometheus_client has no such method, so this reaches for its buckets; a test compares the two.
+    prometheus_client has no such method, so this accesses its buckets; a test compares the two.
     """
     ordered, before = sorted(values), 0
     for bound, bucket in zip(series._upper_bounds, series._buckets, strict=True):  # noqa: SLF001
@@ -92,5 +96,5 @@ def observe_all(series: Histogram, values: Sequence[float]) -> None:
 
 
 def known(value: str, values: Sequence[str]) -> str:
-    """`value` if the closed list has it, else `other`: what comes from outside must not make labels without end."""
+    """Return `value` if the closed list has it, else `other`: values from outside must not create unlimited labels."""
     return value if value in values else OTHER

@@ -1,4 +1,4 @@
-"""What a scrape gets."""
+"""The answer to a scrape."""
 
 import os
 
@@ -11,7 +11,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 def exposition() -> bytes:
-    """Everything counted by this process, or by all the processes that share PROMETHEUS_MULTIPROC_DIR."""
+    """Return everything counted by this process, or by all the processes that share PROMETHEUS_MULTIPROC_DIR."""
     if MULTIPROCESS_DIR not in os.environ:
         return generate_latest(REGISTRY)
     together = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""What relay and worker show of their requests to the queue."""
+"""The metrics of relay and worker about their requests to the queue."""
 
 from shared.runtime.metrics.declare import OTHER, counter, known
 

@@ -1,6 +1,6 @@
-"""Processes that count together: each takes a free slot, and goes on where the slot's last process ended.
+"""Processes that count together: each takes a free slot, and continues the counts of the slot's last process.
 
-prometheus_client's own way is a file for each process id: files of killed processes would stay, and every scrape read
+prometheus_client itself uses a file per process id: files of killed processes would stay, and every scrape would read
 them all.
 """
 
@@ -12,7 +12,8 @@ from pathlib import Path
 from prometheus_client import values
 
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
-"""The variable that names the folder in which several processes count together. It is set before they declare any."""
+"""The variable that names the folder in which several processes count together. It must be set before they declare any
+metric."""
 
 
 def count_in_a_slot() -> None:
@@ -23,9 +24,12 @@ def count_in_a_slot() -> None:
 
 
 def take_slot(folder: Path) -> int:
-    """Return the lowest number that no living process has. It is this process's own until it ends, however it ends."""
+    """Return the lowest number that no living process has.
+
+    It belongs to this process until it ends, however it ends.
+    """
     for number in itertools.count():
-        # It stays open: the lock is the kernel's, and ends with the process.
+        # The file stays open: the lock is the kernel's, and ends with the process.
         descriptor = os.open(folder / f"slot-{number}", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
