@@ -42,7 +42,7 @@ _COMMANDS: Mapping[str, _Command] = {
 def main(given: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code: 0 if all is well, 1 if something is wrong, 2 for a wrong call.
 
-    130 after Ctrl-C, and 141 if nobody reads what it prints, as shells expect.
+    As shells expect, it is 130 after Ctrl-C, and 141 if the reader of its output has gone.
     """
     options = parser().parse_args(given)
     logs.silence()
@@ -60,7 +60,7 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line."""
+    """Return the parser of the whole command line."""
     whole = argparse.ArgumentParser(prog="todoke-server", description="Operate Todoke. The services are not commands.")
     whole.add_argument("--version", action="version", version=f"todoke-server {VERSION}")
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _load(command: _Command) -> Callable[[argparse.Namespace], int]:
-    """The command's own function. Raises ExtraMissing when a package that it imports is not installed."""
+    """Return the command's function. Raises ExtraMissing when a package that it imports is not installed."""
     try:
         run: Callable[[argparse.Namespace], int] = importlib.import_module(f"services.cli.{command.module}").run
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Reads single arguments, and says what is wrong with them and what may be written instead."""
+"""Parses single arguments. Errors say what is wrong and what is allowed."""
 
 import argparse
 
@@ -14,7 +14,7 @@ def tenant(given: str) -> str:
 
 
 def scopes(given: str) -> frozenset[str]:
-    """Return the scopes of a list with commas. Raises ArgumentTypeError."""
+    """Return the scopes of a comma-separated list. Raises ArgumentTypeError."""
     try:
         return check_scopes(given.split(","))
     except WrongScope as error:

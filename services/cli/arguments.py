@@ -1,4 +1,4 @@
-"""What each command takes. Nothing heavy is imported here: `--help` answers at once and without any extra."""
+"""The arguments of each command. Nothing heavy is imported here: `--help` answers at once and without any extra."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What `todoke-server check` says about whose rows a report type gives."""
+"""The notes of `todoke-server check` on whose rows a report type returns."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -7,9 +7,9 @@ from shared.catalog.query import placeholders
 
 
 def audience_notes(types: Mapping[str, ReportType], chosen: Sequence[ReportType]) -> Iterator[str]:
-    """Yield a line for each chosen report type that gives all tenants the same rows and does not say so on purpose.
+    """Yield a line for each chosen report type that returns the same rows to all tenants without declaring it.
 
-    Only in a catalog that knows of tenants: one of its report types uses `:tenant` or names tenants.
+    Only in a catalog that distinguishes tenants: one of its report types uses `:tenant` or names tenants.
     """
     if not any(_knows_tenants(report) for report in types.values()):
         return

@@ -1,4 +1,4 @@
-"""What the commands for authors of report types take: `new` and `render`. Nothing heavy is imported here."""
+"""The arguments of the commands for authors of report types: `new` and `render`. Nothing heavy is imported here."""
 
 import argparse
 from pathlib import Path

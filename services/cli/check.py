@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-# The children that make the files run it: imported here, a missing package is told before the first of them starts.
+# The child processes that make the files need it: if it is missing, this import reports it before the first of them
+# starts.
 import shared.reports.render  # noqa: F401
 from services.cli.audience import audience_notes
 from services.cli.catalogs import chosen_catalog
@@ -48,15 +49,15 @@ _SAMPLES: Mapping[ParameterKind, object] = {
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """What every report type is tried with."""
+    """How every report type is tried."""
 
     settings: Mapping[str, object]
-    """Parameters' values that the caller gave."""
+    """Values of parameters given by the caller."""
     urls: Mapping[str, str]
     """Source → its URL."""
     fonts: Path | None
     files: bool
-    """Make files, not plans only."""
+    """True makes files, instead of only planning queries."""
 
 
 def run(given: argparse.Namespace) -> int:
@@ -109,7 +110,7 @@ def _refuse_unknown(settings: Mapping[str, object], reports: Sequence[ReportType
 
 
 def _try(report: ReportType, trial: _Trial) -> Iterator[str]:
-    """The problems of one report type, a line each."""
+    """Yield the problems of one report type, one line each."""
     try:
         parameters = validate_parameters(report, {**_samples(report), **_known(report, trial.settings)})
     except InvalidParameters as error:
@@ -153,7 +154,10 @@ def _further_names(
 
 
 def _make_files(report: ReportType, trial: _Trial, parameters: Mapping[str, object], folder: Path) -> Iterator[str]:
-    """Make every format of the first rows, and of no rows: a day without any is a report, too. Yield the problems."""
+    """Make every format of the first rows, and of no rows, because a day without data is a report, too.
+
+    Yield the problems.
+    """
     told: dict[str, list[str]] = {}
     for rows in (_ROWS, 0):
         queries = tuple(replace(one, query=_first_rows(one.query, rows)) for one in report.queries)
@@ -170,7 +174,7 @@ def _make_files(report: ReportType, trial: _Trial, parameters: Mapping[str, obje
                 if format_ not in of:
                     of.append(format_ if rows else f"{format_} of no rows")
     for line, of in told.items():
-        # One mistake of the query is one line, whatever was made of it.
+        # A mistake in the query is one line, whatever was made from it.
         if len(of) >= len(report.formats) > 1:
             yield line
         else:
@@ -183,19 +187,19 @@ def _render(request: RenderRequest) -> Sequence[RenderedFile]:
 
 
 def _note_warnings(report: ReportType, files: Sequence[RenderedFile]) -> None:
-    """Print what readers of the files should know, such as letters that no font has."""
+    """Print what readers of the files should know, for example letters that no font has."""
     for warning in (warning for file in files for warning in file.warnings):
         letters = "; ".join(warning.characters)
         print(f"{place(report, 'report.toml')}: note: {warning.message} {letters}", file=sys.stderr)
 
 
 def _first_rows(query: str, rows: int) -> str:
-    """The query, cut to a few rows; its lines keep their numbers."""
+    """Return the query, limited to a few rows; its lines keep their numbers."""
     return f"SELECT * FROM ({query.strip().rstrip(';')}\n) AS sample LIMIT {rows}" if query else ""
 
 
 def _samples(report: ReportType) -> dict[str, object]:
-    """A value for each parameter that a request must give."""
+    """Return a value for each parameter that a request must give."""
     return {p.name: _sample(p) for p in report.parameters if p.required}
 
 

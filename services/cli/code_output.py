@@ -1,4 +1,4 @@
-"""Shows the author of a report type what its code prints, and what it raises."""
+"""Shows the author of a report type what its code prints, and the exceptions that it raises."""
 
 import logging
 import sys
@@ -18,7 +18,7 @@ class _Raised(logging.Handler):
 
 
 def print_what_code_prints() -> None:
-    """Write on stderr what the processes of reports print from now on, and the traceback of what nobody foresaw."""
+    """From now on, write to stderr what the processes of reports print, and the tracebacks of unexpected exceptions."""
     for module, handler in ((output, _Printed()), (child, _Raised())):
         logger = logging.getLogger(module.__name__)
         logger.handlers = [handler]

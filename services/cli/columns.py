@@ -1,4 +1,4 @@
-"""Compares what report.toml says of columns with the columns that the query gives, for `todoke-server check`."""
+"""Compares the columns that report.toml mentions with those that the query returns, for `todoke-server check`."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -11,12 +11,12 @@ from shared.catalog.toml import line_of
 from shared.suggest import did_you_mean
 
 _READABLE = 15
-"""Columns that a page can show whole, more or less; further ones go on in pages of their own."""
+"""How many columns a page can show properly; further ones continue on pages of their own."""
 _UNNAMED = "?column?"
 
 
 def column_problems(report: ReportType, names: Sequence[str], of_further: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """Yield what is wrong with the columns: names in report.toml that no query gives.
+    """Yield mistakes about columns: names in report.toml that no query returns.
 
     `names` are the columns of query.sql, `of_further` those of each further query.
     """
@@ -27,7 +27,7 @@ def column_problems(report: ReportType, names: Sequence[str], of_further: Mappin
     summaries = {c for t in (*report.pdf.tables, *filter(None, [report.pdf.figures])) for c in t.columns}
     every = {*names, *(name for some in of_further.values() for name in some)}
     for name in report.columns:
-        # A summary has columns of its own, and looks them up here as well.
+        # A summary has columns of its own, which also look up their settings here.
         if name not in every and name not in summaries and not _in_summary(report, name):
             at = line_of(text, "columns", name)
             yield f"{file}:{at}: columns.{name}: the query gives no such column{did_you_mean(name, names)}"
@@ -63,7 +63,9 @@ def _locale_problems(report: ReportType, text: str, every: Collection[str]) -> I
 def _own_names(
     report: ReportType, names: Sequence[str], of_further: Mapping[str, Sequence[str]]
 ) -> Iterator[tuple[tuple[str, ...], str, Sequence[str]]]:
-    """Yield each column that report.toml has for one query, and that this one does not give: where, which, what is."""
+    """Yield each column that report.toml has for one query and that this query does not return: where, which, and its
+    columns.
+    """
     said: list[tuple[tuple[str, ...], Iterable[str], Sequence[str]]] = []
     if report.pivot is not None:
         said.append((("pivot",), report.pivot.names, names))
@@ -75,7 +77,7 @@ def _own_names(
 
 
 def _in_summary(report: ReportType, name: str) -> bool:
-    """True if a query of the document speaks of the name."""
+    """True if a query of the document mentions the name."""
     pdf = report.pdf
     queries = [*(table.query for table in pdf.tables), *(chart.query for chart in pdf.charts)]
     queries += [pdf.figures.query] if pdf.figures else []
@@ -83,7 +85,7 @@ def _in_summary(report: ReportType, name: str) -> bool:
 
 
 def column_notes(report: ReportType, names: Sequence[str]) -> Iterator[str]:
-    """Yield what is allowed, and seldom meant."""
+    """Yield what is allowed but rarely intended."""
     if report.folder is None or report.kind is not ReportKind.QUERY:
         return
     place = Path(report.folder) / "query.sql"

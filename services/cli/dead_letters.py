@@ -1,4 +1,4 @@
-"""`todoke-server dlq`: the dead-letter queue looked at, sent back and cleared."""
+"""`todoke-server dlq`: list the dead-letter queue, send messages back, and delete them."""
 
 import argparse
 import os
@@ -12,12 +12,12 @@ from shared.queues.dead_letters import DeadLetter, DeadLetters
 from shared.runtime.settings import QueueSettings, SettingsError
 
 _MOST = 10_000
-"""Messages that one redrive or drop looks at: those beyond it are for the next call."""
+"""The most messages that one redrive or drop examines; the next call handles further ones."""
 _COLUMNS = ("id", "sent", "receives", "reason", "job", "body")
 
 
 def run(given: argparse.Namespace) -> int:
-    """Show messages, or send them back, or delete them. Returns 1 if one that is meant is not there or stays."""
+    """Show messages, send them back, or delete them. Returns 1 if a selected one is missing or remains."""
     if given.action != "list" and bool(given.ids) == given.all:
         raise WrongCall("name message ids, or say --all")
     try:
@@ -41,7 +41,7 @@ def _show(queue: DeadLetters, given: argparse.Namespace) -> int:
 
 
 def _change(queue: DeadLetters, given: argparse.Namespace) -> int:
-    """Walk over the queue, and do with each message that is meant what was asked."""
+    """Walk over the queue, and apply the requested change to each selected message."""
     left: list[DeadLetter] = []
     changed, stayed, wanted = 0, 0, set(given.ids)
     try:
@@ -66,7 +66,7 @@ def _is_meant(message: DeadLetter, given: argparse.Namespace) -> bool:
 
 
 def _done(queue: DeadLetters, meant: Sequence[DeadLetter], given: argparse.Namespace) -> frozenset[str]:
-    """The ids of those that were moved or deleted. Without --yes, none is, and each is shown."""
+    """Return the ids of messages that were moved or deleted. Without --yes there are none, and each is only shown."""
     print_rows(_COLUMNS, map(_row, meant), given.output)
     if not given.yes or not meant:
         return frozenset()

@@ -1,4 +1,4 @@
-"""What ends a command early."""
+"""Errors that end a command early."""
 
 from shared.errors import TodokeError
 
@@ -8,7 +8,7 @@ class WrongCall(TodokeError):
 
 
 class ExtraMissing(TodokeError):
-    """A command was called whose packages are not installed."""
+    """The packages of a command are not installed."""
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"needs the extra `{extra}` ({package} is missing): pip install 'todoke-server[{extra}]'")

@@ -1,4 +1,4 @@
-"""What the command `gates` takes. Nothing heavy is imported here."""
+"""The arguments of the command `gates`. Nothing heavy is imported here."""
 
 import argparse
 import re

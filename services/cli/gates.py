@@ -21,7 +21,7 @@ _COLUMNS = ("kind", "name", "state", "since", "until", "by", "reason", "running"
 
 
 def run(given: argparse.Namespace) -> int:
-    """Show, pause, resume, cap or uncap. Returns 1 if there was nothing to end."""
+    """Show, pause, resume, cap or uncap. Returns 1 if there was no pause or cap to remove."""
     settings = service_settings()
     engine = create_engine(
         settings.database_url.get_secret_value(),

@@ -1,4 +1,4 @@
-"""What `keys` takes."""
+"""The arguments of `keys`."""
 
 import argparse
 import re

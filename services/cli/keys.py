@@ -1,4 +1,4 @@
-"""`todoke-server keys`: API keys, made, listed, rotated, revoked, and linked to in the database."""
+"""`todoke-server keys`: create, list, rotate and revoke API keys in the database, and create sign-in links."""
 
 import argparse
 import os
@@ -22,7 +22,7 @@ from shared.runtime.settings import KeySettings, ServiceSettings, SettingsError
 _DAY_S = 86_400
 _PAGE = 1_000
 SUBJECT = "todoke-server"
-"""Who the audit trail says it was: somebody on the server, without a key."""
+"""The subject in the audit trail: somebody on the server, without a key."""
 
 
 class _Settings(KeySettings, ServiceSettings):
@@ -30,7 +30,7 @@ class _Settings(KeySettings, ServiceSettings):
 
 
 class _NoSuchKey(TodokeError):
-    """The tenant has no such key, or it is over."""
+    """The tenant has no such key, or it has ended."""
 
 
 def run(given: argparse.Namespace) -> int:
@@ -94,12 +94,12 @@ def _link(conn: Connection, given: argparse.Namespace, _: str) -> tuple[Sequence
 
 
 def link_to(url: str, code: sign_in_codes.Code) -> str:
-    """The address that signs in with the code. A browser sends nothing of what stands behind the `#`."""
+    """Return the address that signs in with the code. A browser does not send the part after the `#`."""
     return f"{url.rstrip('/')}/console/sign-in#code={code.text}"
 
 
 def _working(conn: Connection, tenant: str, fits: Callable[[ApiKey], bool]) -> ApiKey:
-    """The newest key that fits and works now. Raises _NoSuchKey."""
+    """Return the newest key that fits and works now. Raises _NoSuchKey."""
     for key in _all(conn, tenant):
         if fits(key) and _state(key).startswith("works"):
             return key

@@ -1,4 +1,4 @@
-"""What `todoke-server render` does with finished files, and says of them: files on stdout, talk on stderr."""
+"""The output of `todoke-server render`: finished files on stdout, messages on stderr."""
 
 import contextlib
 import json
@@ -18,12 +18,12 @@ _CLEAR = "\r\x1b[K"
 
 
 def say(line: str) -> None:
-    """Print one line of talk."""
+    """Print a message."""
     print(line, file=sys.stderr, flush=True)
 
 
 def place(files: Sequence[RenderedFile], folder: Path) -> Sequence[RenderedFile]:
-    """Copy the files into `folder`, each whole or not at all, in the place of one of its name. Raises OSError."""
+    """Copy the files into `folder`, each completely or not at all, replacing files of the same name. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     placed = []
     for file in files:
@@ -38,7 +38,7 @@ def place(files: Sequence[RenderedFile], folder: Path) -> Sequence[RenderedFile]
 
 
 def tell(report: ReportType, files: Sequence[RenderedFile], seconds: float, output: str) -> None:
-    """Print the files with rows and size, and what somebody should know of them."""
+    """Print the files with rows and size, and their warnings."""
     if output == "json":
         print(json.dumps(_document(report, files, seconds), ensure_ascii=False), flush=True)
         return
@@ -68,7 +68,9 @@ def _document(report: ReportType, files: Sequence[RenderedFile], seconds: float)
 
 
 def tell_error(error: ReportError, told: str, output: str) -> None:
-    """Print why the report could not be made: as a line for a person, or as a worker writes it into the job."""
+    """Print why the report could not be made: as a line for people, or in the form in which a worker writes it into the
+    job.
+    """
     if output == "json":
         document = {"code": error.code, "message": str(error), "hint": error.hint, "retryable": error.retryable}
         say(json.dumps(document, ensure_ascii=False))
@@ -77,13 +79,13 @@ def tell_error(error: ReportError, told: str, output: str) -> None:
 
 
 def tell_problems(problems: Sequence[str], output: str) -> None:
-    """Print what keeps the catalog from being used."""
+    """Print why the catalog cannot be used."""
     say(json.dumps({"problems": list(problems)}, ensure_ascii=False) if output == "json" else "\n".join(problems))
 
 
 @contextlib.contextmanager
 def progress() -> Iterator[Callable[[Progress], None]]:
-    """Yield what shows how far it is: on a terminal, in one line that vanishes; elsewhere nothing."""
+    """Yield a function that shows the progress: on a terminal, in one line that disappears; elsewhere not at all."""
     if not moves_the_cursor(sys.stderr):
         yield lambda _: None
         return
@@ -99,11 +101,11 @@ def progress() -> Iterator[Callable[[Progress], None]]:
 
 
 def open_file(path: Path) -> None:
-    """Show the file with this machine's program for it, if there is one."""
+    """Open the file with this machine's program for it, if there is one."""
     opener = shutil.which("open" if sys.platform == "darwin" else "xdg-open")
     if opener is not None:
         quiet = subprocess.DEVNULL
-        # A file's path is not an option: it is absolute.
+        # The file's path cannot be taken for an option: it is absolute.
         subprocess.Popen([opener, str(path.resolve())], stdin=quiet, stdout=quiet, stderr=quiet)  # noqa: S603
     elif not webbrowser.open(path.resolve().as_uri()):
         say(f"nothing on this machine opens {path}")

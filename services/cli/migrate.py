@@ -1,4 +1,4 @@
-"""`todoke-server migrate`: the schema brought up to date, and the rights of the services' roles."""
+"""`todoke-server migrate`: update the schema, and the permissions of the services' roles."""
 
 import argparse
 import sys
@@ -56,7 +56,7 @@ def _act(action: str, url: str) -> None:
 
 
 def _wait_for_database(url: str, timeout_s: float) -> None:
-    # A migration starts in any order, too: together with its database, or before it.
+    # A migration, too, may start together with its database, or before it.
     engine = create_engine(url, application_name="todoke-migrations")
     try:
         wait_for("database", lambda: check_database_answers(engine), stop=threading.Event(), timeout_s=timeout_s)

@@ -1,4 +1,4 @@
-"""`todoke-server new`: the folder of a report type that works, with comments that teach."""
+"""`todoke-server new`: create the folder of a working report type, with explanatory comments."""
 
 import argparse
 import json
@@ -23,11 +23,11 @@ _USUAL = (Format.XLSX, Format.CSV)
 
 
 class NotMade(TodokeError):
-    """The folder is there already, or cannot be made."""
+    """The folder exists already, or cannot be created."""
 
 
 def run(given: argparse.Namespace) -> int:
-    """Make the folder, whole or not at all, and print its path. Raises WrongCall, NotMade."""
+    """Create the folder, completely or not at all, and print its path. Raises WrongCall, NotMade."""
     if wrong := name_problem(given.type):
         near = near_name(given.type)
         raise WrongCall(f"{given.type!r} {wrong}{f'; did you mean {near!r}?' if near else ''}")
@@ -83,7 +83,7 @@ def _package(given: argparse.Namespace, words: Mapping[str, str]) -> Mapping[str
 
 
 def _make(folder: Path, files: Mapping[str, str]) -> None:
-    """Write the files into a hidden folder, which gets its name last: a service may follow the catalog."""
+    """Write the files into a hidden folder, which is renamed last, because a service may be following the catalog."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
@@ -94,7 +94,7 @@ def _make(folder: Path, files: Mapping[str, str]) -> None:
         for name, text in files.items():
             (made / name).parent.mkdir(exist_ok=True)
             (made / name).write_text(text, encoding="utf-8")
-        # Renaming would replace an empty folder. Making it here tells one that is there, whatever is in it.
+        # Renaming would replace an empty folder. Creating it here detects an existing one, whatever it contains.
         folder.mkdir()
         made.rename(folder)
     except FileExistsError:

@@ -1,4 +1,7 @@
-"""What the commands for operators take: `doctor`, `dlq`, `secrets` and `outbox`. Nothing heavy is imported here."""
+"""The arguments of the commands for operators: `doctor`, `dlq`, `secrets` and `outbox`.
+
+Nothing heavy is imported here.
+"""
 
 import argparse
 
@@ -95,7 +98,7 @@ def add_outbox(parser: argparse.ArgumentParser) -> None:
         action.add_argument("--all", action="store_true", help="all that are parked")
         action.add_argument("--reason", required=True, type=_reason, metavar="TEXT", help="why; it is kept")
         action.add_argument("--yes", action="store_true", help=_YES)
-        # What is dropped is nowhere else any more.
+        # A dropped message exists nowhere else.
         _add_output(action, "json" if name == "drop" else "text")
 
 

@@ -1,4 +1,4 @@
-"""`todoke-server outbox`: messages that can never be sent as they are, looked at, sent again or dropped."""
+"""`todoke-server outbox`: list messages that can never be sent as they are, send them again, or drop them."""
 
 import argparse
 import getpass
@@ -22,7 +22,7 @@ _COLUMNS = ("id", "parked", "topic", "tenant", "attempts", "error", "payload")
 
 
 def run(given: argparse.Namespace) -> int:
-    """Show parked messages, or let the relay send them again, or delete them. Returns 1 if one is not parked."""
+    """Show parked messages, make the relay send them again, or delete them. Returns 1 if one is not parked."""
     if given.action != "parked" and bool(given.ids) == given.all:
         raise WrongCall("name ids, or say --all")
     settings = service_settings()
@@ -48,7 +48,7 @@ def _show(conn: Connection, given: argparse.Namespace) -> int:
 
 
 def _change(conn: Connection, given: argparse.Namespace) -> int:
-    """One transaction: what was printed is what is changed, or nothing is."""
+    """Use one transaction: what was printed is what is changed, or nothing is."""
     rows = parked.parked(conn) if given.all else parked.find_parked(conn, given.ids)
     missing = sorted(set(given.ids) - {row.id for row in rows})
     _print(rows, given)
@@ -68,7 +68,7 @@ def _change(conn: Connection, given: argparse.Namespace) -> int:
 def _write_down(conn: Connection, rows: Sequence[ParkedRow], given: argparse.Namespace) -> None:
     action = Action.OUTBOX_REQUEUE if given.action == "requeue" else Action.OUTBOX_DROP
     for row in rows:
-        # Whoever wrote the message by hand may have named no tenant.
+        # A message written by hand may name no tenant.
         tenant = DEFAULT_TENANT if tenant_problem(row.group_key) else row.group_key
         before = {"topic": row.topic, "attempts": row.attempts, "lastError": row.last_error}
         actor = Actor(tenant, f"todoke-server:{getpass.getuser()}")
@@ -76,7 +76,7 @@ def _write_down(conn: Connection, rows: Sequence[ParkedRow], given: argparse.Nam
 
 
 def _print(rows: Sequence[ParkedRow], given: argparse.Namespace) -> None:
-    """Print the rows before they are changed: nothing is dropped that stdout did not take."""
+    """Print the rows before they are changed: nothing is dropped unless it was written to stdout."""
     print_rows(_COLUMNS, ({**_row(row), "why": given.reason} for row in rows), given.output)
     sys.stdout.flush()
 

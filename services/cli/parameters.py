@@ -1,4 +1,4 @@
-"""Reads the parameters of a report from a command line: `name=value`, `name:=JSON`, `name=@file`, and a JSON file."""
+"""Parses the parameters of a report from a command line: `name=value`, `name:=JSON`, `name=@file`, and a JSON file."""
 
 import json
 import re
@@ -17,10 +17,10 @@ _WHOLE = re.compile(r"-?\d{1,30}")
 
 
 def read_parameters(report: ReportType, given: Sequence[str], file: str | None) -> dict[str, object]:
-    """Return the parameters as a request would have them: JSON values, each of the type that the report type asks for.
+    """Return the parameters as a request would have them: JSON values, each of the type that the report type requires.
 
-    A name that is given several times makes a list. What is not of its type stays text, and validating it tells.
-    Raises WrongCall for what cannot be read, and for names that the report type does not have.
+    A name that is given several times makes a list. A value of another type stays text, and validation reports it.
+    Raises WrongCall for unreadable values, and for names that the report type does not have.
     """
     values = _from_file(file) if file else {}
     schema = json_schema(report)
@@ -75,7 +75,7 @@ def _json(text: str, where: str) -> object:
 
 
 def _resolved(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema that a `$ref` leads to, which pydantic writes for models and enumerations."""
+    """Return the schema that a `$ref` refers to, as pydantic writes it for models and enumerations."""
     place = schema.get("$ref", "")
     return whole.get("$defs", {}).get(place.rpartition("/")[2], {}) if place else schema
 
@@ -95,7 +95,7 @@ def _typed(texts: Sequence[str], schema: Mapping[str, Any]) -> object:
 
 
 def _one(text: str, kinds: set[str]) -> object:
-    """What the text means. A number that may be text stays text, which keeps all its digits."""
+    """Return the value of the text. A number that may be text stays text, which keeps all its digits."""
     if "integer" in kinds and _WHOLE.fullmatch(text):
         return int(text)
     if "boolean" in kinds and text in {"true", "false"}:

@@ -1,4 +1,4 @@
-"""Says where in a report type's folder an error of its report lies, as `file:line: message hint`."""
+"""Says where in a report type's folder an error is, as `file:line: message hint`."""
 
 import re
 from pathlib import Path
@@ -10,13 +10,15 @@ from shared.reports.interface import ReportError
 
 
 def where_and_what(report: ReportType, error: ReportError) -> str:
-    """Return one line for a person: where it is, what is wrong, what helps."""
+    """Return one line for people: where it is, what is wrong, what helps."""
     hint = "What was raised stands above." if error.code == FailureCode.RENDERER_FAILED else error.hint
     return f"{_file_and_line(report, error)}: {error} {hint}".rstrip()
 
 
 def place(report: ReportType, name: str) -> str:
-    """Return the path of a file in the report type's folder; for one in Python, its name, and that it is in Python."""
+    """Return the path of a file in the report type's folder; for a report type in Python, its name, and that it is in
+    Python.
+    """
     if report.kind is not ReportKind.QUERY:
         return f"{report.name}, a Python report type"
     return str((report.folder or Path()) / name)

@@ -1,4 +1,4 @@
-"""`todoke-server setup-queues`: the queues, made once before the first start."""
+"""`todoke-server setup-queues`: create the queues, once before the first start."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ from shared.runtime.region import region_of
 
 
 def run(given: argparse.Namespace) -> int:
-    """Make the queues, or bring them up to date, and print their URLs."""
+    """Create the queues, or update them, and print their URLs."""
     region = region_of(os.environ)
     urls = ensure_queues(
         region,

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-# A report's process runs it: imported here, a missing package is told before the first of them starts.
+# A report's process needs it: if it is missing, this import reports it before the first process starts.
 import shared.reports.render  # noqa: F401
 from services.cli import made
 from services.cli.catalogs import chosen_catalog
@@ -37,7 +37,7 @@ from shared.suggest import did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """What the call asks for, as far as it does not depend on the catalog's files."""
+    """What the call requests, as far as it does not depend on the catalog's files."""
 
     given: argparse.Namespace
     catalog: Path
@@ -50,9 +50,9 @@ class _Wish:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Make the report, and go on with `--watch` until Ctrl-C. Returns 1 if it could not be made.
+    """Make the report, and continue with `--watch` until Ctrl-C. Returns 1 if it could not be made.
 
-    Raises WrongCall for a report type, a parameter or a format that is not there.
+    Raises WrongCall for a report type, a parameter or a format that does not exist.
     """
     print_what_code_prints()
     catalog = chosen_catalog(given.catalog)
@@ -68,23 +68,23 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _watch(wish: _Wish) -> int:
-    """Make it now and after each change. Returns only by KeyboardInterrupt."""
+    """Make the report now and after each change. Returns only by KeyboardInterrupt."""
     code = code_of(wish.given.type)
     changes = Changes([wish.catalog, *([code] if code else [])])
     while True:
         try:
             _once(wish, changes.happened)
-        except WrongCall as error:  # the next change may bring what is asked for
+        except WrongCall as error:  # the next change may add what is missing
             print(error, file=sys.stderr)
         wish.given.open = False
         made.say(f"watching {', '.join(map(str, changes.paths))}; Ctrl-C ends")
         changes.wait()
-        if code:  # Python has imported it already, once and for all
+        if code:  # Python has imported it already, and cannot reload it
             begin_anew()
 
 
 def _once(wish: _Wish, cancel: threading.Event) -> int:
-    """Make the report. Returns 1 after saying why it cannot be made; 0, too, if `cancel` was set meanwhile."""
+    """Make the report. Returns 1 after saying why it cannot be made; 0 also if `cancel` was set meanwhile."""
     try:
         report = _report(wish)
         shape = shape_of(report, wish.given)
@@ -135,7 +135,7 @@ def _request(
 
 
 def _formats(report: ReportType, asked: Sequence[str]) -> Sequence[str]:
-    """As the API reads them: none asks for the first, and the archive alone for everything."""
+    """Return the formats as the API would: none requested means the first, and only the archive means all."""
     offered = [*(str(one) for one in report.formats), BUNDLE]
     for one in asked:
         if one not in offered:
@@ -146,7 +146,7 @@ def _formats(report: ReportType, asked: Sequence[str]) -> Sequence[str]:
 
 
 def _make(report: ReportType, request: RenderRequest, wish: _Wish, cancel: threading.Event) -> int:
-    """`report` is that of the request, with its folder as it was written: messages name it so."""
+    """Make the report. `report` is the request's, with its folder as the user wrote it, which messages show."""
     began = time.monotonic()
     with made.progress() as show:
         try:
@@ -169,7 +169,7 @@ def _placed(files: Sequence[RenderedFile], folder: Path) -> Sequence[RenderedFil
 
 
 def _answer(report: ReportType, parameters: Mapping[str, object], wish: _Wish) -> int:
-    """Print what a report type without files answers."""
+    """Print the answer of a report type without files."""
     if report.answer is None:
         raise LookupError(f"{report.name} makes files")
     try:

@@ -12,7 +12,7 @@ Row = Mapping[str, object]
 
 
 def print_rows(columns: Sequence[str], rows: Iterable[Row], output: str) -> None:
-    """Print the rows on stdout. `columns` names what text shows, in order; JSON has everything."""
+    """Print the rows on stdout. `columns` names the columns of the text, in order; JSON has all of them."""
     if output == "json":
         for row in rows:
             print(json.dumps({name: _plain(value) for name, value in row.items()}, ensure_ascii=False), flush=True)
@@ -33,7 +33,7 @@ def _plain(value: object) -> object:
 
 
 def _cell(value: object) -> str:
-    """One line without control characters: what strangers wrote must not steer a terminal."""
+    """Return one line without control characters: text from outside must not control the terminal."""
     if value is None:
         return ""
     text = value.isoformat(timespec="seconds") if isinstance(value, datetime) else str(value)

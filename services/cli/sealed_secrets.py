@@ -1,4 +1,6 @@
-"""`todoke-server secrets`: which key has sealed what in the database, and everything sealed under the newest."""
+"""`todoke-server secrets`: list which key has sealed which secrets in the database, and re-encrypt them with the
+newest.
+"""
 
 import argparse
 import os
@@ -26,7 +28,7 @@ from shared.webhooks.store import owner_of_secret
 
 
 def run(given: argparse.Namespace) -> int:
-    """Show the keys with what they have sealed, or seal it anew. Returns 1 if a secret cannot be opened."""
+    """Show the keys with what they have sealed, or seal it again. Returns 1 if a secret cannot be opened."""
     keys = _keys()
     settings = service_settings()
     engine = create_engine(
@@ -71,16 +73,16 @@ def _show(engine: Engine, keys: SecretKeys, given: argparse.Namespace) -> int:
 
 
 class _Kind(NamedTuple):
-    """Where secrets are kept, and how they are found."""
+    """A kind of secret, and how its secrets are found."""
 
     others: Callable[[Connection, str, Any], Sequence[Any]]
-    """Some that another key than the newest has sealed, after that place; locked."""
+    """Some secrets after that place that a key other than the newest has sealed; locked."""
     reseal: Callable[[Connection, Any, Sealed], None]
     beginning: object
     place: Callable[[Any], object]
     owner: Callable[[Any], str]
     named: Callable[[Any], str]
-    """As the audit trail names what the secret is of."""
+    """The audit trail's name for the owner of the secret."""
     action: Action
 
 
@@ -107,7 +109,7 @@ _KINDS = (
 
 
 def _reseal(engine: Engine, keys: SecretKeys) -> int:
-    """A slice of them in each transaction. Ended in the middle, the next call does the rest."""
+    """Re-encrypt them, one slice per transaction. If it is interrupted, the next call does the rest."""
     done, unread = 0, 0
     for kind in _KINDS:
         after: object = kind.beginning
@@ -127,7 +129,7 @@ def _reseal(engine: Engine, keys: SecretKeys) -> int:
 
 
 def _opened(keys: SecretKeys, kind: _Kind, row: Any) -> tuple[Any, bytes] | None:
-    """The row with its secret; None, and a word about it, if it does not open."""
+    """Return the row with its secret; None, after a message, if it cannot be opened."""
     try:
         return row, keys.open(row.sealed, of=kind.owner(row))
     except SecretNotReadable as error:

@@ -1,4 +1,4 @@
-"""What commands read from the environment."""
+"""The settings that commands read from the environment."""
 
 import os
 
@@ -7,7 +7,7 @@ from shared.runtime.settings import ServiceSettings, SettingsError
 
 
 def service_settings() -> ServiceSettings:
-    """The settings that every service reads: which database, and what to log. Raises WrongCall."""
+    """Return the settings that every service reads: which database, and what to log. Raises WrongCall."""
     try:
         return ServiceSettings.from_environment(os.environ)
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""The options of `todoke-server render` that say how the answer is to look. Nothing heavy is imported here."""
+"""The options of `todoke-server render` for the shape of the answer. Nothing heavy is imported here."""
 
 import argparse
 

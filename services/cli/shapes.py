@@ -1,4 +1,4 @@
-"""What `todoke-server render` is told about the shape of the answer, as a request's fields say it."""
+"""Reads the shape of the answer from the options of `todoke-server render`, as from the fields of a request."""
 
 import argparse
 import re
@@ -14,7 +14,7 @@ _WORDS = {"true": True, "yes": True, "false": False, "no": False, "tab": "\t", "
 
 
 def shape_of(report: ReportType, given: argparse.Namespace) -> Shape:
-    """Return the shape that the call asks for, with the report type's defaults. Raises WrongCall."""
+    """Return the requested shape, with the report type's defaults. Raises WrongCall."""
     fields = {
         "timeZone": given.time_zone,
         "locale": given.locale,
@@ -40,6 +40,6 @@ def _dialect(given: Sequence[str]) -> dict[str, object] | None:
         name, sign, value = one.partition("=")
         if not sign or not name:
             raise WrongCall(f"--csv {one}: write NAME=VALUE, such as --csv 'delimiter=;' or --csv gzip=true")
-        first, *words = re.split("[-_]", name)  # as `todoke submit` takes them, too
+        first, *words = re.split("[-_]", name)  # as `todoke submit` accepts them, too
         found[first + "".join(map(str.capitalize, words))] = _WORDS.get(value, value)
     return found or None

@@ -1,4 +1,4 @@
-"""The sources that a command lets reports read: those of the environment, and those that the call names."""
+"""The sources that reports of a command may read: those of the environment, and those named in the call."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,10 @@ from shared.catalog.source_urls import DEFAULT, parse_sources, sources_of
 
 
 def chosen_sources(command: str, environment: Mapping[str, str], given: Sequence[str] = ()) -> Mapping[str, str]:
-    """Return the URL of each source by its name; `given` are `URL` and `NAME=URL`, which win. Raises WrongCall."""
+    """Return the URL of each source by its name; `given` are `URL` and `NAME=URL`, which take precedence.
+
+    Raises WrongCall.
+    """
     named = [one for one in given if not _is_address(one)]
     plain = [one for one in given if _is_address(one)]
     if len(plain) > 1:
@@ -33,5 +36,5 @@ def fonts_of(environment: Mapping[str, str]) -> Path | None:
 
 
 def _is_address(one: str) -> bool:
-    """Rather than NAME=ADDRESS."""
+    """True for an address, as opposed to NAME=ADDRESS."""
     return "://" in one.partition("=")[0] or "=" not in one

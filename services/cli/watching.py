@@ -1,4 +1,4 @@
-"""Looks whether files change. By their times and sizes: a look costs a `stat` each, and no library."""
+"""Watches files for changes. It compares times and sizes: a look costs one `stat` each, and needs no library."""
 
 import os
 import sys
@@ -12,21 +12,22 @@ from shared.reports.process import child
 
 _LOOK_EVERY_S = 0.25
 _SHARE = 20
-"""A look that takes long is followed by a rest of as many times its length: a twentieth of one core is the most."""
+"""A look is followed by a pause of this many times its duration, so that looking takes a twentieth of one core at
+most."""
 
 
 class Changes:
-    """Tells that something below some paths has changed, and then stayed the same for a look."""
+    """Notices that something below some paths has changed, and has then stayed the same for one look."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = paths
         self.happened = threading.Event()
-        """Set as soon as there is a change that nobody has waited for yet."""
+        """Set as soon as there is a change that was not yet waited for."""
         self._known = self._seen = self._state()
         threading.Thread(target=self._look_on, name="changes", daemon=True).start()
 
     def wait(self) -> None:
-        """Wait for a change, and begin to look for the next."""
+        """Wait for a change, and begin to look for the next one."""
         self.happened.wait()
         self.happened.clear()
 
@@ -45,12 +46,12 @@ class Changes:
             time.sleep(max(_LOOK_EVERY_S, _SHARE * (time.monotonic() - began)))
 
     def _state(self) -> State:
-        # What Python compiles is written by a look at the code, and is no change of it.
+        # A look at the code makes Python write compiled files, which are not a change.
         return frozenset(one for path in self.paths for one in state_of(path) if "__pycache__" not in one[0])
 
 
 def begin_anew() -> None:
-    """Run this command once more from its beginning, in this process's place. Does not return."""
+    """Restart this command from its beginning, in this process's place. Does not return."""
     child.launcher.close()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,1 +1,1 @@
-"""`todoke-server doctor`: looks at everything that the services stand on, and says what to do about what is wrong."""
+"""`todoke-server doctor`: examines everything that the services depend on, and says how to mend what is wrong."""

@@ -1,4 +1,4 @@
-"""Looks at the catalog and at the sources that its report types read."""
+"""Examines the catalog and the sources that its report types read."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from shared.schedules.files import read_schedule_files
 
 
 def look() -> Iterator[Finding]:
-    """Yield what is found."""
+    """Yield the findings."""
     path = Path(os.environ.get("CATALOG_PATH") or BUILTIN)
     try:
         types = load_catalog(path).types

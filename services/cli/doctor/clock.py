@@ -1,4 +1,4 @@
-"""Compares clocks. Leases go by the database's; signatures of AWS, logs and certificates go by the machine's."""
+"""Compares clocks. Leases depend on the database's clock; AWS signatures, logs and certificates on the machine's."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ REFUSED_S = 300.0
 
 
 def compared(check: str, whose: str, ahead_s: float, *, most_s: float | None = None) -> Iterator[Finding]:
-    """Yield how far the clock of `whose` is from this machine's; beyond `most_s` it is a failure."""
+    """Yield the difference between the clock of `whose` and this machine's; it is a failure if it exceeds `most_s`."""
     away = f"the clock of {whose} is {abs(ahead_s):.1f} s {'ahead of' if ahead_s > 0 else 'behind'} this machine's"
     if most_s is not None and abs(ahead_s) > most_s:
         yield fail(check, f"{away}: requests are refused", _REMEDY)

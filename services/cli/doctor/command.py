@@ -1,4 +1,4 @@
-"""Runs the looks and prints what they find."""
+"""Runs the checks and prints what they find."""
 
 import argparse
 import importlib
@@ -16,12 +16,12 @@ _NEEDS: Mapping[str | None, Sequence[str]] = {
     "relay": ("database", "queues", "store"),
     "worker": ("database", "queues", "store", "machine", "catalog"),
 }
-"""What each service stands on; None for everything."""
+"""What each service depends on; None for everything."""
 _COLOURS = {Level.OK: "32", Level.WARN: "33", Level.FAIL: "31"}
 
 
 def run(given: argparse.Namespace) -> int:
-    """Look at everything that is asked for, and print a line each. Returns 1 if something does not work."""
+    """Examine everything that was requested, and print one line each. Returns 1 if something does not work."""
     roles = {service: role for service in ("api", "relay", "worker") if (role := getattr(given, service))}
     looks = {name: _look(name, given, roles) for name in _NEEDS[given.service]}
     found = list(look_everywhere(looks, timeout_s=given.timeout))
@@ -31,7 +31,10 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _look(name: str, given: argparse.Namespace, roles: Mapping[str, str]) -> Look:
-    """The look of this name. It imports its module when it runs, so a missing package fails that look alone."""
+    """Return the check of this name.
+
+    It imports its module only when it runs, so a missing package fails that check alone.
+    """
 
     def look() -> Iterable[Finding]:
         there: Callable[..., Any] = importlib.import_module(f"services.cli.doctor.{name}").look

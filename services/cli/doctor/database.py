@@ -1,4 +1,4 @@
-"""Looks at the database: it answers, keeps what is committed, is migrated, and its roles have their rights."""
+"""Examines the database: whether it answers, keeps commits, is migrated, and has roles with the right permissions."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,10 @@ _OLDEST = 150_000
 
 
 def look(roles: Mapping[str, str], service: str | None) -> Iterator[Finding]:
-    """Yield what is found. `roles` is service → role; `service` is whose rights DATABASE_URL's own role should have."""
+    """Yield the findings.
+
+    `roles` is service → role; `service` is the one whose permissions DATABASE_URL's own role should have.
+    """
     try:
         settings = ServiceSettings.from_environment(os.environ)
     except SettingsError as error:
@@ -48,7 +51,7 @@ def look(roles: Mapping[str, str], service: str | None) -> Iterator[Finding]:
 
 
 def _in_utf8(url: str) -> str:
-    """A database without an encoding gives bytes, and what is wrong with it could not be told."""
+    """Return the URL with UTF-8: a database without an encoding would return bytes, and errors could not be shown."""
     return f"{url}{'&' if '?' in url else '?'}client_encoding=UTF8"
 
 

@@ -1,4 +1,4 @@
-"""What a look finds, and how all looks together are bounded in time."""
+"""What a check finds, and a time limit for all checks together."""
 
 import threading
 import time
@@ -10,21 +10,21 @@ from shared.errors import TodokeError
 
 
 class Level(StrEnum):
-    """How a thing is."""
+    """How serious a finding is."""
 
     OK = "ok"
     WARN = "warn"
-    """It works, and somebody should know; or it could not be looked at here."""
+    """It works, but somebody should know; or it could not be checked from here."""
     FAIL = "fail"
-    """A service that needs it cannot work, or promises do not hold."""
+    """A service that needs it cannot work, or a promise does not hold."""
 
 
 class Finding(NamedTuple):
-    """One line."""
+    """One line of the output."""
 
     level: Level
     check: str
-    """What was looked at, such as `queue.redrive`."""
+    """What was checked, such as `queue.redrive`."""
     message: str
     remedy: str = ""
     """What to do."""
@@ -34,25 +34,25 @@ Look = Callable[[], Iterable[Finding]]
 
 
 def ok(check: str, message: str) -> Finding:
-    """All is well."""
+    """Return the finding that all is well."""
     return Finding(Level.OK, check, message)
 
 
 def warn(check: str, message: str, remedy: str) -> Finding:
-    """It works, but."""
+    """Return the finding that it works, with a reservation."""
     return Finding(Level.WARN, check, message, remedy)
 
 
 def fail(check: str, message: str, remedy: str) -> Finding:
-    """It does not work."""
+    """Return the finding that it does not work."""
     return Finding(Level.FAIL, check, message, remedy)
 
 
 def look_everywhere(looks: Mapping[str, Look], *, timeout_s: float) -> Iterator[Finding]:
-    """Look at all things at once, and yield what was found, in the order of `looks`.
+    """Run all checks at once, and yield what they found, in the order of `looks`.
 
-    A look that is not done in time is a failure of its own, with what it found until then. Its thread is left behind:
-    nothing can end it, and it ends with the process.
+    A check that exceeds the time limit is a failure of its own, besides what it found until then. Its thread cannot be
+    ended; it ends with the process.
     """
     found: dict[str, list[Finding]] = {name: [] for name in looks}
     threads = {

@@ -1,4 +1,4 @@
-"""Looks at this machine: scratch space, isolation of reports, fonts, files that hold secrets."""
+"""Examines this machine: scratch space, isolation of reports, fonts, files that contain secrets."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ _FEWEST_FILES = 1024
 
 
 def look() -> Iterator[Finding]:
-    """Yield what is found."""
+    """Yield the findings."""
     yield from _scratch(Path(os.environ.get("WORKER_SCRATCH") or tempfile.gettempdir()))
     yield from _isolation(required=os.environ.get("REPORT_ISOLATION") == "required")
     yield from _permissions(os.environ)
@@ -79,7 +79,7 @@ def _permissions(environment: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _open_files() -> int | None:
-    """The limit of open files; None for no limit."""
+    """Return the limit of open files; None for no limit."""
     import resource
 
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,4 +1,4 @@
-"""Looks at the queue, its redrive policy and its dead-letter queue."""
+"""Examines the queue, its redrive policy and its dead-letter queue."""
 
 import os
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ from shared.runtime.settings import QueueSettings, SettingsError
 _FEWEST_RECEIVES = 20
 _SHORTEST_RETENTION_S = 3600
 _LEAST_BYTES = 4096
-"""More than any doorbell has, with what traces add."""
+"""More than any doorbell needs, including trace headers."""
 _SET_UP = "run `todoke-server setup-queues`"
 
 
 def look() -> Iterator[Finding]:
-    """Yield what is found."""
+    """Yield the findings."""
     try:
         settings = QueueSettings.from_environment(os.environ)
     except SettingsError as error:
@@ -102,5 +102,5 @@ def _dead_letters(asked: QueueLook, facts: QueueFacts, url: str | None) -> Itera
 
 
 def _name(address: str, separator: str) -> str:
-    """The queue's name, which ends a URL or an ARN."""
+    """Return the queue's name, which ends a URL or an ARN."""
     return address.rstrip("/").rpartition(separator)[2]

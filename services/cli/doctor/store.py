@@ -1,4 +1,4 @@
-"""Looks at the artifact store: a bucket, or a folder."""
+"""Examines the artifact store: a bucket, or a folder."""
 
 import os
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ _LITTLE_MB = 1024
 
 
 class _Settings(ArtifactSettings, RegionSettings):
-    """What leads to the store."""
+    """The settings that lead to the store."""
 
 
 def look() -> Iterator[Finding]:
-    """Yield what is found. It writes one small object, as each worker does at its start."""
+    """Yield the findings. One small object is written, as each worker does at its start."""
     try:
         settings = _Settings.from_environment(os.environ)
         facts = look_at(settings.artifact_url, region=settings.aws_region, s3_without=settings.s3_without)
