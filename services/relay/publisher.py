@@ -126,6 +126,11 @@ class Publisher:
             log.error("outbox.floor_violated", extra={"ids": below[:10], "floor": self._floor.settled})
 
     def _publish(self, conn: Connection, rows: Sequence[OutboxRow], *, aside: int) -> int:
+        """Send the rows, keep those that were refused, and commit.
+
+        Returns how many left the outbox, with the `aside` held ones. If the queue accepted none, the transaction is
+        rolled back and 0 returned.
+        """
         metrics.RELAY_BATCH.observe(len(rows) + aside)
         started = time.perf_counter()
         sent = self._sinks.send(conn, rows)

@@ -101,6 +101,10 @@ class Sweeper:
             self._tidy_at = time.monotonic() + self._tidy_rest_s
 
     def _expire(self, after: UUID) -> UUID:
+        """Free or end jobs in the next slice, and learn from it about clock, locks and pauses.
+
+        Returns where to go on.
+        """
         believed_until = self._believed_until()
         with self._engine.connect() as conn:
             swept = sweep.expire(

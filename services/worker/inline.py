@@ -34,6 +34,7 @@ def answer(report: ReportType, parameters: Mapping[str, object], asker: Asker) -
 
 
 def _checked(given: object) -> Mapping[str, object]:
+    """Return the answer as jsonb will return it. Raises ReportError(answer_wrong) for what a job cannot store."""
     if not isinstance(given, dict):
         raise errors.answer_wrong(f"`answer` must return a JSON object, not {_named(given)}")
     try:

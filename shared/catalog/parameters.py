@@ -98,6 +98,7 @@ def has_words(parameter: Parameter, value: object) -> bool:
 def _by_model(
     report: ReportType, model: type[BaseModel], given: Mapping[str, object], moment: Moment
 ) -> dict[str, object]:
+    """Return the parameters as a Python report type's own model accepts them. Raises InvalidParameters."""
     present = {name: value for name, value in given.items() if value is not None}
     fields = list(model.model_fields)
     unknown = dict.fromkeys(name for name in present if name not in fields)

@@ -159,6 +159,7 @@ def _limits(table: Table) -> Limits:
 
 
 def _check_placeholders(file: TomlFile, report: ReportType) -> None:
+    """Report placeholders that no parameter declares, and parameters that no query uses."""
     declared = [p.name for p in report.parameters]
     used: set[str] = set()
     for query_file, text in every_query(report):

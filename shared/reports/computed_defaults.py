@@ -38,6 +38,7 @@ def with_computed_defaults(request: RenderRequest) -> RenderRequest:
 
 
 def _computed(request: RenderRequest, parameter: Parameter, values: Mapping[str, object]) -> object:
+    """Return the value that the parameter's query finds; None without a row. Raises ReportError and psycopg.Error."""
     report, dsn = request.report, request.source_dsn
     if "://" in dsn and not dsn.startswith(POSTGRESQL):
         raise _wrong(parameter, "only a PostgreSQL source is asked for one")

@@ -99,6 +99,7 @@ class _Layout:
 
     @classmethod
     def of(cls, source: SourceResult, formats: Sequence[Format], hidden: Collection[str]) -> "_Layout":
+        """Plan the columns for these formats: a CSV needs the text of floats, JSON Lines the JSON of nested values."""
         names = unique_names(c.name for c in source.columns)
         twins = [at for at, c in enumerate(source.columns) if c.is_float and Format.CSV in formats]
         texts = unique_names([*names, *(f"text of {names[at]}" for at in twins)])[len(names) :]
@@ -218,6 +219,7 @@ def _read_as(
     feed: Callable[[int], object],
     longest: int,
 ) -> int:
+    """Read the whole source into the Parquet file at `path`, with the layout's types. Returns the number of rows."""
     columns, shown, twice = layout.columns, layout.shown, layout.twice
     types = {c.name: c.stored_as for c in columns} | {c.text_name: "VARCHAR" for c in columns if c.text_name}
     if not twice:

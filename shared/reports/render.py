@@ -87,6 +87,7 @@ def render_files(
 
 
 def _make(request: RenderRequest, steps: Steps, on_read: Callable[[int], object]) -> _Made:
+    """Make the files from a kept extract, by the source's own CSV, or from a new extract, which is then kept."""
     formats, question = request.formats, _question(request)
     keep = None if request.report.kind is ReportKind.ROWS else request.keep  # its attachments would be missing
     kept = keep and answers.load(keep, request.scratch, question, formats)

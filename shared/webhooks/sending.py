@@ -182,6 +182,7 @@ class _Sending:
         self._names.close()
 
     def _prepared(self, letter: Letter, certificates: str | None) -> Any:
+        """Return a handle that sends the letter directly to an allowed address, and records every byte."""
         curl = pycurl.Curl()
         options: dict[int, object] = {
             pycurl.URL: letter.url,

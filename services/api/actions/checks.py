@@ -131,6 +131,7 @@ def _report_type(fields: Mapping[str, object], principal: Principal, catalog: Ca
 
 
 def _formats(given: object, report: ReportType, violations: list[Violation]) -> tuple[str, ...]:
+    """Return the requested formats: without any, the report type's first; with the archive alone, all."""
     if given is None:
         return report.formats[:1]
     if given == []:

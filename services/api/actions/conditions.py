@@ -27,6 +27,7 @@ def read_conditions(given: object, figures: Sequence[str], wrong: list[Violation
 
 
 def _read(given: object, field: str, figures: Sequence[str], wrong: list[Violation]) -> Condition | None:
+    """Return one condition; None after adding its mistakes to `wrong`."""
     if isinstance(given, str) and given in {HAS_ROWS, FAILURE}:
         return given
     if not isinstance(given, dict):

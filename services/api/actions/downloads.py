@@ -95,6 +95,10 @@ def _file_of(found: FoundJob, name: str) -> Stored:
 
 
 def _place(parts: Parts, artifact: Artifact, key: str, expires_s: int) -> LocalFile | SignedUrl:
+    """Find the file in the store, and count and log what is wrong with it.
+
+    Raises ArtifactGone, ArtifactNotWhole and ArtifactStoreAway.
+    """
     try:
         place = parts.store.locate(
             key,
@@ -105,7 +109,7 @@ def _place(parts: Parts, artifact: Artifact, key: str, expires_s: int) -> LocalF
             expires_s=expires_s,
         )
         if parts.settings.accel_redirect and not isinstance(place, SignedUrl):
-            _verify(place)  # nginx checks no digest while it sends.
+            _verify(place)  # nginx checks no digest while it sends
     except ArtifactMissing as error:
         log.warning("artifact.missing", extra={"reason": str(error)})
         raise ArtifactGone("The file has been removed. Submit the report again.") from None

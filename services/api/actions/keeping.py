@@ -85,6 +85,7 @@ def _moments(fields: Mapping[str, object]) -> Mapping[str, datetime]:
 
 
 def _wanted(job: Job, moments: Mapping[str, datetime], settings: ApiSettings) -> _Wanted:
+    """Return how long to keep what. Raises Unfinished, NothingToKeep and InvalidRequest."""
     if job.finished_at is None or job.kept_until is None:
         raise Unfinished("say keepFilesSeconds and keepSeconds when you submit, or wait for its end")
     has_files = job.status is JobStatus.SUCCESS and bool(job.formats)

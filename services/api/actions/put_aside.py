@@ -94,6 +94,8 @@ async def drop_dead_letters(parts: Parts, principal: Principal, wanted: Wanted) 
 
 
 async def _wish(parts: Parts, principal: Principal, verb: Wish, wanted: Wanted) -> Done:
+    """Request `verb` for the wanted dead letters, with an audit entry for each. A dry run only reports them."""
+
     def carry_out(conn: Connection) -> Done:
         found = dead_letters.find(conn, wanted.ids) if wanted.ids else dead_letters.find_all(conn, verb, most=MOST + 1)
         by_id = {row.message_id: row for row in found[:MOST]}
@@ -124,6 +126,8 @@ async def drop_parked(parts: Parts, principal: Principal, wanted: Wanted) -> Don
 
 
 async def _change_parked(parts: Parts, principal: Principal, action: Action, wanted: Wanted) -> Done:
+    """Requeue or drop the wanted parked messages, with an audit entry for each. A dry run only reports them."""
+
     def carry_out(conn: Connection) -> Done:
         numbers = [int(one) for one in wanted.ids if _is_number(one)]
         found = parked.find_parked(conn, numbers) if wanted.ids else parked.parked(conn, most=MOST + 1)

@@ -122,6 +122,7 @@ def _on_the_clock(entered: str, zone: str) -> str:
 
 
 def _range(fields: Mapping[str, object], schedule: Schedule, now: datetime) -> list[datetime]:
+    """Return the ticks of the requested range. Raises InvalidRequest, also for more than MOST_BACKFILL."""
     known = ("from", "to")
     wrong = [
         Violation(name[:100], "unknown_field", f"is not a field of this request{did_you_mean(name[:100], known)}")

@@ -80,6 +80,7 @@ async def submit(parts: Parts, principal: Principal, wanted: Wanted) -> Submitte
 def _submission(
     parts: Parts, principal: Principal, wanted: Wanted, checked: Checked, key: IdempotencyKey | None
 ) -> Submission:
+    """Return the job to be, with a new id; its deadline and times of keeping come from options and settings."""
     settings, asked = parts.settings, checked.options
     job_id = uuid7()
     keep_artifacts_s, keep_s = asked.kept_for(settings)

@@ -68,6 +68,7 @@ def describe(app: FastAPI, *, asks_who: bool, issuers: Collection[Issuer] = ()) 
     plain: Callable[[], dict[str, Any]] = app.openapi
 
     def described() -> dict[str, Any]:
+        """Complete FastAPI's description once, and return it from then on."""
         if app.openapi_schema is not None:
             return app.openapi_schema
         description = plain()

@@ -159,6 +159,7 @@ class _There:
 
     @classmethod
     def of(cls, rendering: Rendering, levels: Sequence[ExtractColumn], summed: Mapping[ExtractColumn, str]) -> "_There":
+        """Select the values of the levels and of the totals under neutral names: `level0`, `total0` and so on."""
         extract, fields = rendering.extract, []
         for at, column in enumerate(levels):
             fields.append(f"{column.quoted} AS level{at}")

@@ -74,6 +74,10 @@ def _lines_here(rendering: Rendering) -> Iterator[bytes]:
 
 
 def _writer(column: ExtractColumn, options: CsvOptions, risky: re.Pattern[str], *, alone: bool) -> Callable[[str], str]:
+    """Return a function that writes a cell's text: decimal mark, formula guard, quotes.
+
+    `alone` says that it is the only cell of its row, of which COPY quotes `\\.` as well.
+    """
     guarded = tuple(FORMULA_STARTS) if column.source.may_hold_a_formula and options.formula_guard else ()
     mark = options.decimal_mark
 

@@ -70,6 +70,11 @@ class Charts:
             self._end()
 
     def _answer(self, chart: Chart, fonts: Path | None, check: Check) -> tuple[bytes, float]:
+        """Return the answer to one chart, and its seconds of processor time.
+
+        A process that hangs, dies, grows or has drawn enough charts is ended. Raises _Died, and whatever `check`
+        raises.
+        """
         process = self._running(fonts)
         before_s = tree.cpu_s_of(process.pid)
         try:

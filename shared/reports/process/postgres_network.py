@@ -58,6 +58,7 @@ def reach_of(conninfo: str, environment: Mapping[str, str]) -> Reach:
 
 
 def _reach(conninfo: str, environment: Mapping[str, str], *, look_up: bool) -> Reach:
+    """Return what the connection needs, following libpq's rules for hosts, addresses and ports."""
     try:
         given = {name: str(value) for name, value in conninfo_to_dict(conninfo).items() if value is not None}
     except psycopg.Error:

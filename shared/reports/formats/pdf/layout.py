@@ -72,6 +72,7 @@ def _fits(needs: Sequence["_Needs"], page: float) -> bool:
 
 
 def _block(table: Table, needs: Sequence["_Needs"], page: float, font_set: FontSet) -> Block:
+    """Set the columns of one block, with texts broken to their widths."""
     apart = [APART if at and needs[at - 1].number and not n.number else 0.0 for at, n in enumerate(needs)]
     size, widths = _sizes(needs, page - _INSET * len(needs) - sum(apart))
     columns = [{**table.columns[n.at], "apart": gap} for n, gap in zip(needs, apart, strict=True)]

@@ -118,6 +118,7 @@ class _SheetNames:
 def _write_rows(
     book: Workbook, rendering: Rendering, cells: Sequence[Cell], formats: Sequence[str], name_of: Callable[[int], str]
 ) -> None:
+    """Add the sheets with the rows of one answer, as many as Excel's limit requires."""
     extract = rendering.extract
     bands = bands_of(rendering)
     looks = [
@@ -147,6 +148,7 @@ def _write_with_totals(
     book: Workbook, rendering: Rendering, bands: Bands, cells: Sequence[Cell], formats: Sequence[str],
     looks: Sequence[SheetColumn], name_of: Callable[[int], str],
 ) -> None:  # fmt: skip
+    """Add the sheets with rows and lines of totals, whose formulas refer to the rows' final places."""
     extract, accent = rendering.extract, rendering.report.theme.accent
     totals = BandRows(bands, extract.columns, cells, formats, book.styles, accent[1:].upper(), tint_of(accent))
     shifted = ShiftedRows(extract, bands.levels if bands.has_totals else ())
