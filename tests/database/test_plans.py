@@ -2,14 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from types import ModuleType
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection, Engine, Row
 
 from shared.access import api_keys, audit_trail, rates, saved_views, sessions, shares, sign_in_codes
 from shared.database.statements import statement_name
@@ -66,6 +67,8 @@ from tests.support.postgres.plans import Case
 _MANY = 10_000
 """Jobs of the large tenant: far more than any statement may look at."""
 _SLICE = 1_000
+_NEWEST = UUID(int=2**128 - 1)
+_A_SLICE = {"after": START, "slice": _SLICE, "ring_after_s": 30}
 _WAITS = {"look": 500, "most": 100, "outbox_look": 1_000}
 """How far a job is looked around for what it waits for."""
 _BULK = UUID(int=1 << 80 | 7)
@@ -140,58 +143,128 @@ def _begin_to_rise(conn: Connection) -> None:
     conn.execute(unfinished._FENCE, {"announced": announced})
 
 
+class Known(NamedTuple):
+    """What the crowded database contains, for the parameters of the cases."""
+
+    job: UUID
+    """A finished job of the large tenant."""
+    waiting: Sequence[str]
+    """5,000 jobs that wait."""
+    held: Sequence[UUID]
+    """The jobs of 100 held doorbells."""
+    floor: Row[Any]
+    api_key: str
+    session_holder: str
+
+
+def known_in(conn: Connection) -> Known:
+    return Known(
+        conn.execute(
+            text("SELECT id FROM jobs WHERE tenant = 'acme' AND finished_at IS NOT NULL ORDER BY id LIMIT 1")
+        ).scalar_one(),
+        conn.execute(text("SELECT id::text FROM jobs WHERE status = 'PENDING' LIMIT 5000")).scalars().all(),
+        conn.execute(text("SELECT job_id FROM held ORDER BY job_id LIMIT 100")).scalars().all(),
+        conn.execute(unfinished._LOOK).one(),
+        conn.execute(text("SELECT id FROM api_keys WHERE tenant = 'acme' ORDER BY id LIMIT 1")).scalar_one(),
+        conn.execute(text("SELECT key_id FROM console_sessions LIMIT 1")).scalar_one(),
+    )
+
+
 def cases(conn: Connection) -> list[Case]:
     """Every statement, and its bound."""
-    one = conn.execute(
-        text("SELECT id FROM jobs WHERE tenant = 'acme' AND finished_at IS NOT NULL ORDER BY id LIMIT 1")
-    ).scalar_one()
-    own = {"id": one, **Viewer("acme").where}
-    watched = conn.execute(text("SELECT id::text FROM jobs WHERE status = 'PENDING' LIMIT 5000")).scalars().all()
-    newest = UUID(int=2**128 - 1)
-    floor = conn.execute(unfinished._LOOK).one()
-    waiting = conn.execute(text("SELECT job_id FROM held ORDER BY job_id LIMIT 100")).scalars().all()
-    gate = {"kind": "tenant", "name": "acme"}
-    slice_ = {"after": START, "slice": _SLICE, "ring_after_s": 30}
-    known = conn.execute(text("SELECT id FROM api_keys WHERE tenant = 'acme' ORDER BY id LIMIT 1")).scalar_one()
-    key = {"tenant": "acme", "id": known, "ids": [known], "request": "7", "overlap_s": 60, "limit": 21,
-           "at": api_keys._END, "beginning": api_keys._BEGINNING}  # fmt: skip
-    month = {"tenant": "acme", "days": 30, "hours": 744, "minutes": 500}
-    trail = {"tenant": "acme", **audit_trail._END._asdict(), "since": audit_trail._BEGINNING, "action": None,
-             "subject": None, "look": 21, "limit": 21}  # fmt: skip
-    met = {"message_id": "m1", "job_id": str(one), "body": "", "size_bytes": 0, "reason": "", "receives": 1}
-    of_tenant = {"tenant": "acme", "subject": "ann", "before": newest, "oldest": START, "limit": 21, "most": 3,
-                 "request": "7"}  # fmt: skip
-    an_action = {"id": _BULK, "bulk": _BULK, "bulk_id": _BULK, "own": None, "outcome": "refused"}
-    begun: dict[str, object] = {
-        "reason": "",
-        "sees_only": None,
-        "hidden": [],
-        "terms": None,
-        "key_id": None,
-        "request_id": None,
-        "address": None,
-    }
-    some_jobs = [UUID(one) for one in watched[:100]]
-    picking = {"ids": some_jobs, **listing.parameters(Viewer("acme"), JobFilter(), look=1, before=newest)}
-    acting = {**an_action, "ids": some_jobs, "makes": some_jobs, "noted": "[]"}
-    moving = {
-        "bulk": _BULK,
-        "position": newest,
-        "done": False,
-        "pause_s": 1,
-        "outcomes": "{}",
-        "error": "",
-        "most_s": 1,
-    }
+    known = known_in(conn)
+    return [case for of_area in _AREAS for case in of_area(known)]
+
+
+def _of_jobs(known: Known) -> list[Case]:
+    own = {"id": known.job, **Viewer("acme").where}
     glances = json.dumps([
         {"place": place, "id": job_id, "tenant": "acme", "requester": None, "hidden": []}
-        for place, job_id in enumerate(watched[:128])
+        for place, job_id in enumerate(known.waiting[:128])
     ])  # fmt: skip
     seen = {**Viewer("acme").where, **JobFilter().where, "look": 2_000, "most": newer.MOST}
-    view = {"id": one, "tenant": "acme", "owner": "p1", "page": "jobs", "most": saved_views.MOST}
-    busy = {"types": ["t1", "t2", "none"], "outcomes": ["SUCCESS", "FAILED"], "minutes": 100,
-            "period_s": 8 * 86_400}  # fmt: skip
-    holder = conn.execute(text("SELECT key_id FROM console_sessions LIMIT 1")).scalar_one()
+    return [
+        Case(read, "_GET", own, 1),
+        Case(read, "_HOLD", own, 1),
+        Case(read, "_OF_IDS", {"ids": known.waiting[:1000]}, 1_000),
+        Case(artifacts, "_ARTIFACTS", {"ids": [known.job], "tenant": "acme"}, 2),
+        Case(glance, "_GLANCE", {"asked": glances}, 500),
+        Case(seen_jobs, "_SEEN", {"asked": glances}, 500),
+        Case(events, "_EVENTS", own, 4),
+        Case(cancel, "_CANCEL", own, 3),
+        Case(
+            watch,
+            "_CHANGED",
+            {"ids": f"{{{','.join(known.waiting)}}}", "versions": f"{{{','.join('0' * 5000)}}}"},
+            10_000,
+        ),
+        Case(newer, "_NEWER", {**seen, "tenant": "acme", "than": START, "newest": _NEWEST}, 2_000),
+        Case(newer, "_NEWER", {**seen, "tenant": "rare", "than": START, "newest": _NEWEST}, 3),
+        Case(newer, "_NEWER", {**seen, "tenant": "silent", "than": known.job, "newest": _NEWEST}, 1),
+        Case(recent, "_LOOK", {"tenants": ["acme", "silent"], "ids": known.waiting[:1000], "most": 100}, 1_300),
+        Case(why, "_JOB", own, 1),
+        Case(why, "_WAITS", {"tenant": "acme", "id": _NEWEST, **_WAITS}, 503),
+        Case(why, "_WAITS", {"tenant": "silent", "id": _NEWEST, **_WAITS}, 503),
+        Case(why, "_CLOSED", {"id": known.job}, 25),
+    ]
+
+
+def _of_sweeps(known: Known) -> list[Case]:
+    """Sweeping, retention, erasures, reuse: what walks over jobs."""
+    own = {"id": known.job, **Viewer("acme").where}
+    return [
+        Case(
+            sweep,
+            "_EXPIRE",
+            {**_A_SLICE, **sweep._EXPIRE_ERRORS, "spare_leases": False, "spared": "{}", "believed_until": None},
+            4 * _SLICE,
+        ),
+        Case(sweep, "_OVERDUE", _A_SLICE, 2 * _SLICE + 3),
+        Case(sweep, "_RING", {**_A_SLICE, "ring_cap_s": 3600, "heard_until": datetime.now(UTC)}, 4 * _SLICE),
+        Case(
+            backlog, "_BACKLOG", {"late_after_s": 60, "slice": _SLICE, "after": START, "silent_s": 50}, 2 * _SLICE + 3
+        ),
+        Case(unfinished, "_LOOK", {}, 1),
+        Case(unfinished, "_ANNOUNCE", {"reached": START, "settled": known.job, "most": _SLICE}, _SLICE + 1),
+        Case(unfinished, "_FENCE", {"announced": known.job}, 1),
+        Case(unfinished, "_REACH", {"reached": known.floor.reached, "announced": known.floor.announced}, _SLICE + 2),
+        Case(unfinished, "_PRUNE", _A_SLICE, 3 * _SLICE),
+        Case(retention, "_EXPIRED", {"after": START, "slice": 300}, 1_500),
+        Case(retention, "_DROP", {"jobs": [known.job], "names": ["calendar.csv"]}, 1),
+        Case(retention, "_FORGET_JOBS", {"after": START, "slice": 300}, 1_500),
+        Case(retention, "_FORGET_KEYS", {"after": START, "slice": 300, "keep_s": 0}, 1_500),
+        Case(
+            retention,
+            "_UNREFERENCED",
+            {
+                "tenants": ["acme"] * 2,
+                "jobs": [known.job] * 2,
+                "tokens": [known.job] * 2,
+                "names": ["calendar.csv", "other.csv"],
+            },
+            6,
+        ),
+        Case(keeping, "_KEEP", {"id": known.job, "keep_files_s": 10**9, "keep_s": 10**9}, 2),
+        Case(erasure, "_DELETE", {**own, "running": False}, 6),
+        Case(erasure, "_CLAIM", {"limit": 25}, 125),
+        Case(erasure, "_BLANK_AGAIN", {"jobs": [known.job] * 25}, 25),
+        Case(erasure, "_DONE", {"jobs": [known.job] * 25}, 50),
+        Case(erasure, "_LATER", {"jobs": [known.job] * 25, "most_s": 60}, 25),
+        Case(erasure, "_WAITING", {}, 1),
+        Case(erasure, "_BACKLOG", {}, 10_000),
+        Case(reuse, "_LOCK", {"name": "acme/x"}, 0),
+        Case(reuse, "_FIND", {"tenant": "acme", "key": "often", "max_age_s": 10**6}, 20),
+        Case(reuse, "_FIND", {"tenant": "acme", "key": "never", "max_age_s": 10**6}, 20),
+    ]
+
+
+def _of_access(known: Known) -> list[Case]:
+    """Keys, sessions, links, saved views, the audit trail, secrets."""
+    key = {"tenant": "acme", "id": known.api_key, "ids": [known.api_key], "request": "7", "overlap_s": 60, "limit": 21,
+           "at": api_keys._END, "beginning": api_keys._BEGINNING}  # fmt: skip
+    trail = {"tenant": "acme", **audit_trail._END._asdict(), "since": audit_trail._BEGINNING, "action": None,
+             "subject": None, "look": 21, "limit": 21}  # fmt: skip
+    view = {"id": known.job, "tenant": "acme", "owner": "p1", "page": "jobs", "most": saved_views.MOST}
     link = {
         "id": UUID(hex=f"{7:012x}00000000000000000009"),
         "job_id": UUID(hex=f"{7:012x}00000000000000000008"),
@@ -200,57 +273,11 @@ def cases(conn: Connection) -> list[Case]:
         "request": "7",
         "maker": "p7",
         "by": "p7",
-        "before": newest,
+        "before": _NEWEST,
         "limit": 21,
     }
     session = {"hash": hashlib.sha256(b"1").digest(), "idle_s": 3600}
     return [
-        Case(read, "_GET", own, 1),
-        Case(read, "_HOLD", own, 1),
-        Case(read, "_OF_IDS", {"ids": watched[:1000]}, 1_000),
-        Case(artifacts, "_ARTIFACTS", {"ids": [one], "tenant": "acme"}, 2),
-        Case(glance, "_GLANCE", {"asked": glances}, 500),
-        Case(seen_jobs, "_SEEN", {"asked": glances}, 500),
-        Case(events, "_EVENTS", own, 4),
-        Case(cancel, "_CANCEL", own, 3),
-        Case(watch, "_CHANGED", {"ids": f"{{{','.join(watched)}}}", "versions": f"{{{','.join('0' * 5000)}}}"}, 10_000),
-        Case(
-            sweep,
-            "_EXPIRE",
-            {**slice_, **sweep._EXPIRE_ERRORS, "spare_leases": False, "spared": "{}", "believed_until": None},
-            4 * _SLICE,
-        ),
-        Case(sweep, "_OVERDUE", slice_, 2 * _SLICE + 3),
-        Case(sweep, "_RING", {**slice_, "ring_cap_s": 3600, "heard_until": datetime.now(UTC)}, 4 * _SLICE),
-        Case(
-            backlog, "_BACKLOG", {"late_after_s": 60, "slice": _SLICE, "after": START, "silent_s": 50}, 2 * _SLICE + 3
-        ),
-        Case(why, "_JOB", own, 1),
-        Case(why, "_WAITS", {"tenant": "acme", "id": newest, **_WAITS}, 503),
-        Case(why, "_WAITS", {"tenant": "silent", "id": newest, **_WAITS}, 503),
-        Case(why, "_CLOSED", {"id": one}, 25),
-        Case(newer, "_NEWER", {**seen, "tenant": "acme", "than": START, "newest": newest}, 2_000),
-        Case(newer, "_NEWER", {**seen, "tenant": "rare", "than": START, "newest": newest}, 3),
-        Case(newer, "_NEWER", {**seen, "tenant": "silent", "than": one, "newest": newest}, 1),
-        Case(recent, "_LOOK", {"tenants": ["acme", "silent"], "ids": watched[:1000], "most": 100}, 1_300),
-        Case(rollups, "_FOLD", {"keep_s": 0, "most": 100}, 600),
-        Case(rollups, "_FORGET", {"keep_s": 0}, 10_000),
-        Case(rollups, "_RECENT", {"tenants": ["acme"] * 3, "report_types": ["t1", "t2", "none"], "minutes": 60}, 120),
-        Case(unfinished, "_LOOK", {}, 1),
-        Case(unfinished, "_ANNOUNCE", {"reached": START, "settled": one, "most": _SLICE}, _SLICE + 1),
-        Case(unfinished, "_FENCE", {"announced": one}, 1),
-        Case(unfinished, "_REACH", {"reached": floor.reached, "announced": floor.announced}, _SLICE + 2),
-        Case(unfinished, "_PRUNE", slice_, 3 * _SLICE),
-        Case(retention, "_EXPIRED", {"after": START, "slice": 300}, 1_500),
-        Case(retention, "_DROP", {"jobs": [one], "names": ["calendar.csv"]}, 1),
-        Case(retention, "_FORGET_JOBS", {"after": START, "slice": 300}, 1_500),
-        Case(retention, "_FORGET_KEYS", {"after": START, "slice": 300, "keep_s": 0}, 1_500),
-        Case(
-            retention,
-            "_UNREFERENCED",
-            {"tenants": ["acme"] * 2, "jobs": [one] * 2, "tokens": [one] * 2, "names": ["calendar.csv", "other.csv"]},
-            6,
-        ),
         Case(api_keys, "_OWNER", key, 1),
         Case(api_keys, "_GET", key, 1),
         Case(api_keys, "_MADE_BY", key, 1),
@@ -265,8 +292,10 @@ def cases(conn: Connection) -> list[Case]:
         Case(sessions, "_HOLDER", session, 2),
         Case(sessions, "_SEEN", session, 1),
         Case(sessions, "_END", session, 1),
-        Case(sessions, "_OF_HOLDER", {"tenant": "acme", "holder": holder, "most": 100}, 100),
+        Case(sessions, "_OF_HOLDER", {"tenant": "acme", "holder": known.session_holder, "most": 100}, 100),
         Case(sessions, "_FORGET", {"slice": 100}, 200),
+        Case(sign_in_codes, "_REDEEM", session, 2),
+        Case(sign_in_codes, "_FORGET", {"slice": 100}, 200),
         Case(shares, "_LIVE", {**link, "most": 100}, 100),
         Case(shares, "_MADE_BY", link, 2),
         Case(shares, "_LIST", {**link, "maker": None}, 42),
@@ -281,8 +310,6 @@ def cases(conn: Connection) -> list[Case]:
         Case(saved_views, "_HOW_MANY", {**view, "owner": None}, saved_views.MOST),
         Case(saved_views, "_GET", view, 1),
         Case(saved_views, "_DELETE", view, 1),
-        Case(sign_in_codes, "_REDEEM", session, 2),
-        Case(sign_in_codes, "_FORGET", {"slice": 100}, 200),
         Case(audit_trail, "_LIST_OF_TENANT", trail, 21),
         Case(audit_trail, "_LIST_OF_TENANT", {**trail, "tenant": "silent"}, 21),
         Case(audit_trail, "_LIST_OF_TENANT", {**trail, "subject": "ann", "look": 500}, 500),
@@ -290,64 +317,70 @@ def cases(conn: Connection) -> list[Case]:
         Case(audit_trail, "_LIST_OF_OBJECT", {**trail, "object": "jobs/7"}, 21),
         Case(audit_trail, "_LIST_OF_OBJECT", {**trail, "object": "jobs/none"}, 21),
         Case(audit_trail, "_FORGET", {"slice": 300, "keep_s": 0}, 1_200),
-        Case(admission, "_LOOK", {"ids": f"{{{','.join(watched[:100])}}}"}, 201),
-        Case(admission, "_START", {"ids": f"{{{','.join(watched[:100])}}}", "worker": "w", "lease_s": 60}, 100),
+        Case(passwords, "_READ", {"job_id": START}, 1),
+        Case(passwords, "_BY_KEY", {}, 2 * _MANY),  # an operator's, of all of them
+        Case(passwords, "_OTHERS", {"after": UUID(int=0), "newest": "another"}, 2 * 100),
+        Case(passwords, "_RESEAL", {"job_id": START, "key_id": "k", "sealed": b""}, 1),
+    ]
+
+
+def _of_gates(known: Known) -> list[Case]:
+    """Pauses, caps, and the doorbells and jobs that they hold."""
+    gate = {"kind": "tenant", "name": "acme"}
+    return [
+        Case(admission, "_LOOK", {"ids": f"{{{','.join(known.waiting[:100])}}}"}, 201),
+        Case(admission, "_START", {"ids": f"{{{','.join(known.waiting[:100])}}}", "worker": "w", "lease_s": 60}, 100),
         Case(caps, "_SET", {**gate, "running": 5}, 5),
         Case(caps, "_REMOVE", gate, 30),
         Case(caps, "_LIST", {}, 40),
         Case(caps, "_GET", gate, 40),
-        Case(gates, "_LOCK", {"gate": "tenant acme"}, 1),
         Case(caps, "_LOCK_FREE", {"gates": '[{"kind": "tenant", "name": "acme", "many": 4}]'}, 60),
         Case(caps, "_TRULY_FREE", {"slots": '[{"kind": "tenant", "name": "acme", "number": 1}]'}, 10),
-        Case(caps, "_FILL", {"taken": f'[{{"kind": "tenant", "name": "acme", "number": 1, "job_id": "{one}"}}]'}, 10),
+        Case(
+            caps,
+            "_FILL",
+            {"taken": f'[{{"kind": "tenant", "name": "acme", "number": 1, "job_id": "{known.job}"}}]'},
+            10,
+        ),
         Case(caps, "_ROOM", {}, 40),
-        Case(caps, "_ADOPT", {**gate, **slice_}, 3 * _SLICE),
+        Case(caps, "_ADOPT", {**gate, **_A_SLICE}, 3 * _SLICE),
         Case(queue_caps, "_SET", {"tenant": "acme", "most": 5}, 1),
         Case(queue_caps, "_REMOVE", {"tenant": "acme"}, 1),
         Case(queue_caps, "_LIST", {}, 10),
         Case(queue_caps, "_GET", {"tenant": "acme"}, 1),
         Case(queue_caps, "_LOCK", {"tenant": "acme"}, 1),
-        Case(queue_caps, "_COUNT", {"tenant": "acme", **slice_}, 3 * _SLICE + 10),
-        Case(queue_caps, "_COUNT", {"tenant": "late", **slice_}, 3 * _SLICE + 10),
-        Case(queue_caps, "_COUNT", {"tenant": "rare", **slice_}, 10),
-        Case(queue_caps, "_KNOWN", {"ids": watched[:100]}, 100),
+        Case(queue_caps, "_COUNT", {"tenant": "acme", **_A_SLICE}, 3 * _SLICE + 10),
+        Case(queue_caps, "_COUNT", {"tenant": "late", **_A_SLICE}, 3 * _SLICE + 10),
+        Case(queue_caps, "_COUNT", {"tenant": "rare", **_A_SLICE}, 10),
+        Case(queue_caps, "_KNOWN", {"ids": known.waiting[:100]}, 100),
+        Case(gates, "_LOCK", {"gate": "tenant acme"}, 1),
         Case(gates, "_TELL_SOURCES", {"sources": '{"calendar": "default"}'}, 2),
         Case(gates, "_KNOWN", {"kind": "source", "name": "warehouse"}, 10),
-        Case(passwords, "_READ", {"job_id": START}, 1),
-        Case(passwords, "_BY_KEY", {}, 2 * _MANY),  # an operator's, of all of them
-        Case(passwords, "_OTHERS", {"after": UUID(int=0), "newest": "another"}, 2 * 100),
-        Case(passwords, "_RESEAL", {"job_id": START, "key_id": "k", "sealed": b""}, 1),
         Case(pauses, "_PAUSE", {**gate, "reason": "", "by": "", "until": None}, 1),
         Case(pauses, "_RESUME", gate, 1),
         Case(pauses, "_LIST", {}, 1),
         Case(pauses, "_GET", gate, 1),
         Case(pauses, "_OVER", {}, 1),
-        Case(pauses, "_GIVE_BACK_TIME", {**gate, **slice_}, 5 * _SLICE),
-        Case(pauses, "_SETTLED_UPTO", {**gate, "upto": one}, 1),
+        Case(pauses, "_GIVE_BACK_TIME", {**gate, **_A_SLICE}, 5 * _SLICE),
+        Case(pauses, "_SETTLED_UPTO", {**gate, "upto": known.job}, 1),
         Case(pauses, "_FORGET", gate, 1),
-        Case(held, "_HOLD", {"rows": f'[{{"job_id": "{one}"}}]'}, 1),
+        Case(held, "_HOLD", {"rows": f'[{{"job_id": "{known.job}"}}]'}, 1),
         Case(held, "_ANY", {}, 1),
         Case(held, "_NEXT", {"most": 500}, 4 * 168 + 8),  # three tenants, one of them with two report types
-        Case(held, "_TAKE", {"ids": waiting}, 3 * len(waiting)),
-        Case(held, "_UNSTARTED", {"ids": waiting}, len(waiting)),
+        Case(held, "_TAKE", {"ids": known.held}, 3 * len(known.held)),
+        Case(held, "_UNSTARTED", {"ids": known.held}, len(known.held)),
         Case(held, "_COUNT", {}, 10_000),
-        Case(erasure, "_DELETE", {**own, "running": False}, 6),
-        Case(reuse, "_LOCK", {"name": "acme/x"}, 0),
-        Case(reuse, "_FIND", {"tenant": "acme", "key": "often", "max_age_s": 10**6}, 20),
-        Case(reuse, "_FIND", {"tenant": "acme", "key": "never", "max_age_s": 10**6}, 20),
-        Case(keeping, "_KEEP", {"id": one, "keep_files_s": 10**9, "keep_s": 10**9}, 2),
-        Case(erasure, "_CLAIM", {"limit": 25}, 125),
-        Case(erasure, "_BLANK_AGAIN", {"jobs": [one] * 25}, 25),
-        Case(erasure, "_DONE", {"jobs": [one] * 25}, 50),
-        Case(erasure, "_LATER", {"jobs": [one] * 25, "most_s": 60}, 25),
-        Case(erasure, "_WAITING", {}, 1),
-        Case(erasure, "_BACKLOG", {}, 10_000),
+    ]
+
+
+def _of_schedules(known: Known) -> list[Case]:
+    return [
         Case(due, "_DUE", {"most": 90}, 4 * 90),
         Case(due, "_WAITING", {"most": 90}, 10),
         Case(due, "_ANY", {}, 5),
         Case(due, "_OLDEST", {}, 4),
-        Case(due, "_BACKFILL", {"id": one, "tenant": "acme", "ticks": []}, 1),
-        Case(schedule_history, "_LIST", {"id": one, "before": "infinity", "limit": 21}, 21),
+        Case(due, "_BACKFILL", {"id": known.job, "tenant": "acme", "ticks": []}, 1),
+        Case(schedule_history, "_LIST", {"id": known.job, "before": "infinity", "limit": 21}, 21),
         Case(
             schedule_history,
             "_LATEST",
@@ -358,28 +391,110 @@ def cases(conn: Connection) -> list[Case]:
         Case(schedule_history, "_FORGET", {"keep_s": 0, "slice": 100}, 500),
         Case(from_files, "_LOCK", {}, 0),
         *[Case(from_files, name, {}, 0) for name in ("_OF_FILES", "_HOLD")],
-        Case(from_files, "_MARK", {"id": one, "file": "daily", "digest": ""}, 1),
-        Case(from_files, "_SEEN", {"ids": [one]}, 2),
-        Case(from_files, "_GONE", {"id": one}, 1),
-        Case(schedules, "_GET", {"id": one, "tenant": "acme", "owner": None}, 1),
+        Case(from_files, "_MARK", {"id": known.job, "file": "daily", "digest": ""}, 1),
+        Case(from_files, "_SEEN", {"ids": [known.job]}, 2),
+        Case(from_files, "_GONE", {"id": known.job}, 1),
+        Case(schedules, "_GET", {"id": known.job, "tenant": "acme", "owner": None}, 1),
         Case(schedules, "_LIST", {"tenant": "acme", "owner": None, "before": NEWEST, "limit": 21}, 21),
         Case(schedules, "_COUNT", {"tenant": "acme", "most": 1_000}, 1_000),
-        Case(measurements, "_READ", {}, len(Subject)),
-        Case(measurements, "_WRITE", {"subject": "queue", "facts": "{}", "fresh_s": 0}, 1),
+    ]
+
+
+def _of_figures(known: Known) -> list[Case]:
+    """Counts of jobs, measurements, workers."""
+    month = {"tenant": "acme", "days": 30, "hours": 744, "minutes": 500}
+    busy = {"types": ["t1", "t2", "none"], "outcomes": ["SUCCESS", "FAILED"], "minutes": 100,
+            "period_s": 8 * 86_400}  # fmt: skip
+    return [
+        Case(rollups, "_FOLD", {"keep_s": 0, "most": 100}, 600),
+        Case(rollups, "_FORGET", {"keep_s": 0}, 10_000),
+        Case(rollups, "_RECENT", {"tenants": ["acme"] * 3, "report_types": ["t1", "t2", "none"], "minutes": 60}, 120),
         Case(rollups, "_FORGET_TOTALS", {"keep_s": 86_400, "most": 100}, 300),
         # A week of minutes, of three outcomes.
         Case(rollups, "_FORGET_ACCEPTED", {"keep_s": 86_400, "most": 100}, 300),
         Case(totals, "_ACCEPTED", {"period_s": 3_600, "step_s": 60, "look": 62}, 62),
         Case(totals, "_ACCEPTED", {"period_s": 7 * 86_400, "step_s": 3_600, "look": 10_141}, 10_141),
-        Case(type_totals, "_DAYS", {**month, "type": "t1"}, 500 + 744),
-        Case(type_totals, "_DAYS", {**month, "type": "none"}, 0),
         Case(totals, "_SERIES", {"period_s": 3_600, "step_s": 60, "look": 186}, 186),
         Case(totals, "_SERIES", {"period_s": 7 * 86_400, "step_s": 3_600, "look": 30_423}, 30_423),
         Case(totals, "_FAILING", {"lately_s": 900, "before_s": 86_400, "look": 4_400}, 4_400),
+        Case(totals, "_BY_TYPE", {"period_s": 86_400, "most": 10, "look": 500}, 500),
+        Case(type_totals, "_DAYS", {**month, "type": "t1"}, 500 + 744),
+        Case(type_totals, "_DAYS", {**month, "type": "none"}, 0),
         Case(type_totals, "_OF_TYPES", {**busy, "tenant": "acme"}, 210),
         Case(type_totals, "_OF_TYPES", {**busy, "tenant": "rare"}, 1),
-        Case(totals, "_BY_TYPE", {"period_s": 86_400, "most": 10, "look": 500}, 500),
+        Case(measurements, "_READ", {}, len(Subject)),
+        Case(measurements, "_WRITE", {"subject": "queue", "facts": "{}", "fresh_s": 0}, 1),
         Case(workers, "_LIST", {"most": 200, "silent_s": 50}, 200),
+    ]
+
+
+def _of_bulk_actions(known: Known) -> list[Case]:
+    of_tenant = {"tenant": "acme", "subject": "ann", "before": _NEWEST, "oldest": START, "limit": 21, "most": 3,
+                 "request": "7"}  # fmt: skip
+    an_action = {"id": _BULK, "bulk": _BULK, "bulk_id": _BULK, "own": None, "outcome": "refused"}
+    begun: dict[str, object] = {
+        "reason": "",
+        "sees_only": None,
+        "hidden": [],
+        "terms": None,
+        "key_id": None,
+        "request_id": None,
+        "address": None,
+    }
+    created = {**of_tenant, **an_action, **begun, "id": UUID(int=1), "action": "cancel", "state": "RUNNING",
+               "filter": "{}", "matched": "{}", "until": datetime.now(UTC), "horizon": _NEWEST,
+               "digest": ""}  # fmt: skip
+    some_jobs = [UUID(job_id) for job_id in known.waiting[:100]]
+    picking = {"ids": some_jobs, **listing.parameters(Viewer("acme"), JobFilter(), look=1, before=_NEWEST)}
+    acting = {**an_action, "ids": some_jobs, "makes": some_jobs, "noted": "[]"}
+    moving = {
+        "bulk": _BULK,
+        "position": _NEWEST,
+        "done": False,
+        "pause_s": 1,
+        "outcomes": "{}",
+        "error": "",
+        "most_s": 1,
+    }
+    return [
+        Case(bulk, "_NOW", {}, 0),
+        Case(bulk, "_CREATE", created, 2),
+        Case(bulk, "_GET", {**of_tenant, **an_action}, 1),
+        Case(bulk, "_HOLD", {**of_tenant, **an_action}, 1),
+        Case(bulk, "_MADE_BY", of_tenant, 1),
+        Case(bulk, "_ONE_AT_A_TIME", of_tenant, 0),
+        Case(bulk, "_RUNNING", of_tenant, 3),
+        Case(bulk, "_RUN", {**an_action, **begun}, 1),
+        Case(bulk, "_STOP", {**an_action, "by": None}, 1),
+        Case(bulk, "_LIST", of_tenant, 21),
+        Case(bulk, "_LIST_OWN", of_tenant, 21),
+        Case(bulk_results, "_LIST", {**of_tenant, **an_action}, 21),
+        Case(bulk_results, "_LIST_OF_OUTCOME", {**of_tenant, **an_action}, 21),
+        Case(bulk_results, "_FORGET", {"before": _NEWEST, "slice": 100}, 600),
+        Case(bulk_slices, "_WAITING", {}, 1),
+        Case(bulk_slices, "_CLAIM", {}, 2),
+        Case(bulk_slices, "_LOCK", picking, 200),
+        Case(bulk_slices, "_ACT", acting, 0),  # the function looks jobs up by their ids
+        Case(bulk_slices, "_NOTE", acting, 0),
+        Case(bulk_slices, "_MOVE", moving, 1),
+        Case(bulk_slices, "_LATER", moving, 1),
+        Case(bulk_slices, "_STANDING", {}, 10_000),
+    ]
+
+
+def _of_messages(known: Known) -> list[Case]:
+    """The outbox, parked messages, copies of dead letters."""
+    met = {"message_id": "m1", "job_id": str(known.job), "body": "", "size_bytes": 0, "reason": "", "receives": 1}
+    return [
+        Case(messages, "_WAITING", {"floor": 0}, 2),
+        Case(messages, "_CLAIM", {"floor": 0, "limit": 100}, 302),
+        Case(messages, "_CLAIM_DUE", {"limit": 100}, 300),
+        Case(messages, "_DUE_AT_LEAST", {}, 10_000),
+        Case(messages, "_BACKLOG", {"floor": 0}, 2),
+        Case(parked, "_LIST", {"after": 0, "most": 100}, 100),
+        Case(parked, "_FIND", {"ids": "{1,2,3}"}, 3),
+        Case(parked, "_REQUEUE", {"ids": "{1,2,3}", "reason": "x", "longest": 500}, 6),
+        Case(parked, "_DROP", {"ids": "{1,2,3}"}, 6),
         Case(dead_letters, "_DUE", {}, len(Subject)),
         Case(dead_letters, "_BEGIN_LOOK", {"pause_s": 60}, 3),
         Case(dead_letters, "_END_LOOK", {"facts": "{}", "pause_s": 60}, len(Subject)),
@@ -392,56 +507,12 @@ def cases(conn: Connection) -> list[Case]:
         Case(dead_letters, "_FIND", {"ids": ["m1", "m2"]}, 2),
         Case(dead_letters, "_FIND_ALL", {"ours": True, "limit": 100}, 200),
         Case(dead_letters, "_WISH", {"ids": ["m1", "m2"], "wish": "drop", "by": "ann"}, 4),
-        Case(bulk, "_NOW", {}, 0),
-        Case(
-            bulk,
-            "_CREATE",
-            {
-                **of_tenant,
-                **an_action,
-                **begun,
-                "action": "cancel",
-                "state": "RUNNING",
-                "filter": "{}",
-                "reason": "",
-                "matched": "{}",
-                "until": datetime.now(UTC),
-                "horizon": newest,
-                "digest": "",
-                "id": UUID(int=1),
-            },
-            2,
-        ),
-        Case(bulk, "_GET", {**of_tenant, **an_action}, 1),
-        Case(bulk, "_HOLD", {**of_tenant, **an_action}, 1),
-        Case(bulk, "_MADE_BY", of_tenant, 1),
-        Case(bulk, "_ONE_AT_A_TIME", of_tenant, 0),
-        Case(bulk, "_RUNNING", of_tenant, 3),
-        Case(bulk, "_RUN", {**an_action, **begun}, 1),
-        Case(bulk, "_STOP", {**an_action, "by": None}, 1),
-        Case(bulk, "_LIST", of_tenant, 21),
-        Case(bulk, "_LIST_OWN", of_tenant, 21),
-        Case(bulk_results, "_LIST", {**of_tenant, **an_action}, 21),
-        Case(bulk_results, "_LIST_OF_OUTCOME", {**of_tenant, **an_action}, 21),
-        Case(bulk_results, "_FORGET", {"before": newest, "slice": 100}, 600),
-        Case(bulk_slices, "_WAITING", {}, 1),
-        Case(bulk_slices, "_CLAIM", {}, 2),
-        Case(bulk_slices, "_LOCK", picking, 200),
-        Case(bulk_slices, "_ACT", acting, 0),  # the function looks jobs up by their ids
-        Case(bulk_slices, "_NOTE", acting, 0),
-        Case(bulk_slices, "_MOVE", moving, 1),
-        Case(bulk_slices, "_LATER", moving, 1),
-        Case(bulk_slices, "_STANDING", {}, 10_000),
-        Case(messages, "_WAITING", {"floor": 0}, 2),
-        Case(messages, "_CLAIM", {"floor": 0, "limit": 100}, 302),
-        Case(messages, "_CLAIM_DUE", {"limit": 100}, 300),
-        Case(messages, "_DUE_AT_LEAST", {}, 10_000),
-        Case(messages, "_BACKLOG", {"floor": 0}, 2),
-        Case(parked, "_LIST", {"after": 0, "most": 100}, 100),
-        Case(parked, "_FIND", {"ids": "{1,2,3}"}, 3),
-        Case(parked, "_REQUEUE", {"ids": "{1,2,3}", "reason": "x", "longest": 500}, 6),
-        Case(parked, "_DROP", {"ids": "{1,2,3}"}, 6),
     ]
+
+
+_AREAS = [
+    _of_jobs, _of_sweeps, _of_access, _of_gates, _of_schedules, _of_figures, _of_bulk_actions, _of_messages,
+]  # fmt: skip
 
 
 _FAILED, _UNFINISHED = [JobStatus.FAILED], [JobStatus.PENDING, JobStatus.PROCESSING]
