@@ -1,13 +1,14 @@
 """No statement of webhooks looks at more rows when there are more webhooks, events or deliveries."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import ModuleType
+from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection, Engine, Row
 
 from shared.webhooks import deliveries, delivering, ending, sealing, spread, store, wanted_figures
 from tests.support.postgres import fill, plans, server
@@ -73,18 +74,15 @@ def cases(conn: Connection) -> list[Case]:
     another = conn.execute(text("SELECT id FROM webhook_events WHERE tenant = 'tenant-7' LIMIT 1")).scalar_one()
     own = {"id": told.webhook_id, "webhook": told.webhook_id, "tenant": told.tenant, "before": _LAST, "limit": 21,
            "most": 20, "request": "r1", "origin": "https://nowhere.example", "ids": [told.webhook_id]}  # fmt: skip
-    one = {**own, "id": told.id}
-    wanted = {**own, "url": "https://a.example/", "types": [], "report_types": None, "notify_when": None,
-              "description": "", "digest": "",
-              "created_by": None, "key_id": "k", "sealed": b"", "disabled": None, "overlap_s": 60}  # fmt: skip
-    new = {**wanted, "id": UUID(int=7), "request": "new"}
+    return [*_of_relays(told, own), *_of_deliveries(told, own, another), *_of_secrets(), *_of_webhooks(own)]
+
+
+def _of_relays(told: Row[Any], own: Mapping[str, object]) -> list[Case]:
     attempt = {"id": str(told.id), "token": str(told.id), "state": "delivered", "gone": False, "took_ms": 1}
     made = {"webhook_id": str(told.webhook_id), "event_id": str(told.event_id), "tenant": told.tenant, "body": "{}"}
     spreading = {
         "deliveries": json.dumps([{**made, "url": "x"}]), "webhooks": [told.webhook_id], "events": [told.event_id],
     }  # fmt: skip
-    first = {"webhook_id": UUID(int=0), "number": 0}
-    since = {**own, "first": UUID(int=0), "most": 100}
     return [
         Case(spread, "_TAKE", {"most": 200}, 2 * 200),
         Case(spread, "_WEBHOOKS_OF", {"tenants": [told.tenant, "tenant-7"]}, 2 * _EACH),
@@ -101,6 +99,12 @@ def cases(conn: Connection) -> list[Case]:
         Case(ending, "_DROP_LEFT", {"slice": 100}, 4 * fill.WAIT_FOR_SOMETHING + 2 * 100),
         Case(ending, "_STRIP", {"slice": 100}, 4 * 100),
         Case(ending, "_ERASE", {}, 5),
+    ]
+
+
+def _of_deliveries(told: Row[Any], own: Mapping[str, object], another_event: UUID) -> list[Case]:
+    one = {**own, "id": told.id}
+    return [
         Case(deliveries, "_LIST", own, 4 * 21),
         *[Case(deliveries, "_LIST_OF_STATE", {**own, "state": state}, 2 * 21) for state in ("waiting", "dead")],
         Case(deliveries, "_GET", one, 2),
@@ -109,14 +113,28 @@ def cases(conn: Connection) -> list[Case]:
         Case(deliveries, "_LATELY", {**own, "since": UUID(int=0), "most": 100}, 3 * 100),
         Case(deliveries, "_ATTEMPTS", {"id": told.id, "limit": 50}, 50),
         Case(deliveries, "_AGAIN", one, 1),
-        Case(deliveries, "_AGAIN_SINCE", since, 3 * 100),
+        Case(deliveries, "_AGAIN_SINCE", {**own, "first": UUID(int=0), "most": 100}, 3 * 100),
         Case(deliveries, "_PING", own, 0),
-        Case(deliveries, "_DELIVER", {**own, "event": another, "body": ""}, 0),
+        Case(deliveries, "_DELIVER", {**own, "event": another_event, "body": ""}, 0),
+    ]
+
+
+def _of_secrets() -> list[Case]:
+    first = {"webhook_id": UUID(int=0), "number": 0}
+    return [
         Case(sealing, "_BY_KEY", {}, _MANY),  # an operator's, of all secrets
         Case(sealing, "_OTHERS", {**first, "newest": "another"}, 2 * 100),
         Case(sealing, "_RESEAL", {**first, "key_id": "k", "sealed": b""}, 1),
+    ]
+
+
+def _of_webhooks(own: Mapping[str, object]) -> list[Case]:
+    wanted = {**own, "url": "https://a.example/", "types": [], "report_types": None, "notify_when": None,
+              "description": "", "digest": "",
+              "created_by": None, "key_id": "k", "sealed": b"", "disabled": None, "overlap_s": 60}  # fmt: skip
+    return [
         Case(wanted_figures, "_WANTED", {**own, "report_type": "r"}, _EACH),
-        Case(store, "_CREATE", new, 1),
+        Case(store, "_CREATE", {**wanted, "id": UUID(int=7), "request": "new"}, 1),
         Case(store, "_MADE_BY", own, 1),
         Case(store, "_GET", own, 1),
         Case(store, "_HOLD", own, 1),

@@ -58,128 +58,152 @@ def _cancelled_at_once(job_id: UUID, at: float) -> list[Event]:
 
 
 def a_clean_history() -> History:
-    """A job whose first worker died and whose second one made the report, a job that its client cancelled, and one that
-    the first worker gave back, because its catalog is older, and that nobody else took before its deadline. Meanwhile
-    somebody had locked a row. A webhook was told of failures, at the second try, and signed what the address was
-    told that the job's own request had named; a second one wanted to hear of great shares only; and what was owed to
-    another that is disabled by now was given up."""
+    """Three jobs, a schedule, a bulk action and some webhooks, of which everything is as it should be.
+
+    The first worker of one job died, and the second one made the report. Another job was cancelled by its client. The
+    third was given back by the first worker, whose catalog is older, and nobody else took it before its deadline.
+    """
+    history = History(lease_s=10, recovery_s=11)
+    _add_what_clients_saw(history)
+    _add_what_happened_to_services(history)
+    _add_jobs(history)
+    _add_what_asks_for_jobs(history)
+    _add_webhooks(history)
+    return history
+
+
+def _add_what_clients_saw(history: History) -> None:
+    history.asked = [
+        Asked("csv", "k1", None, None, 0.5, 5.0),
+        Asked("csv", "k1", 202, WON, 1.0, 1.1),
+        Asked("csv", "k1", 202, WON, 1.0, 1.2),
+        Asked("xlsx", "k1", 422, None, 2.0, 2.1),
+        Asked("csv", None, 202, CANCELLED, 1.0, 1.1),
+        Asked("csv", None, 202, GIVEN_BACK, 1.0, 1.1),
+    ]
+    history.shown = [
+        Shown(WON, 2, PROCESSING, '{"v": 2}', 3.0, 3.1),
+        Shown(WON, 6, SUCCESS, '{"v": 6}', 20.0, 20.1),
+        Shown(GIVEN_BACK, 3, PENDING, '{"error": {"code": "report_type_differs"}}', 3.5, 3.6),
+    ]
+    history.cancelled = [
+        Cancelled(CANCELLED, 200, 2.0),
+        Cancelled(WON, 409, 30.0),
+        *[Cancelled(job_id, 200, 35.0) for job_id in (AGAIN, TICKED)],
+    ]
+    history.downloaded = [Downloaded(WON, "r.csv", CSV)]
+
+
+def _add_what_happened_to_services(history: History) -> None:
+    """A worker died, a job met an older catalog, and somebody had locked a row meanwhile."""
     doorbell = f'{{"jobId": "{WON}"}}'
-    return History(
-        lease_s=10,
-        recovery_s=11,
-        asked=[
-            Asked("csv", "k1", None, None, 0.5, 5.0),
-            Asked("csv", "k1", 202, WON, 1.0, 1.1),
-            Asked("csv", "k1", 202, WON, 1.0, 1.2),
-            Asked("xlsx", "k1", 422, None, 2.0, 2.1),
-            Asked("csv", None, 202, CANCELLED, 1.0, 1.1),
-            Asked("csv", None, 202, GIVEN_BACK, 1.0, 1.1),
-        ],
-        shown=[
-            Shown(WON, 2, PROCESSING, '{"v": 2}', 3.0, 3.1),
-            Shown(WON, 6, SUCCESS, '{"v": 6}', 20.0, 20.1),
-            Shown(GIVEN_BACK, 3, PENDING, '{"error": {"code": "report_type_differs"}}', 3.5, 3.6),
-        ],
-        cancelled=[
-            Cancelled(CANCELLED, 200, 2.0),
-            Cancelled(WON, 409, 30.0),
-            *[Cancelled(job_id, 200, 35.0) for job_id in (AGAIN, TICKED)],
-        ],
-        downloaded=[Downloaded(WON, "r.csv", CSV)],
-        ended=[Ended(WON, SECOND, SUCCESS)],
-        kept=[Kept(WON, FIRST, 2.0)],
-        rang=[
-            Rang(doorbell, 1.2),
-            Rang(doorbell, 13.0),
-            Rang(f'{{"jobId": "{CANCELLED}"}}', 1.2),
-            *[Rang(f'{{"jobId": "{GIVEN_BACK}"}}', at) for at in (1.2, 3.1)],
-            *[Rang(f'{{"jobId": "{job_id}"}}', 31.0) for job_id in (AGAIN, TICKED)],
-        ],
-        died=[Died("w1", 3.5)],
-        met=[Met(GIVEN_BACK, FOURTH, "parameters_no_longer_valid", 2.9)],
-        locked=[Locked(CANCELLED, 1.4, 13.0)],
-        catalogs=[Catalog("w1", {"r": "1"})],
-        events=[
-            Event(WON, 1, None, PENDING, Verb.SUBMIT, 0, None, None, 1.0),
-            Event(WON, 2, PENDING, PROCESSING, Verb.START, 1, FIRST, "w1", 1.5),
-            Event(WON, 4, PROCESSING, PENDING, Verb.EXPIRE, 0, FIRST, "w1", 12.5),
-            Event(WON, 5, PENDING, PROCESSING, Verb.START, 1, SECOND, "w2", 13.5),
-            Event(WON, 6, PROCESSING, SUCCESS, Verb.SUCCEED, 1, SECOND, "w2", 15.0),
-            Event(CANCELLED, 1, None, PENDING, Verb.SUBMIT, 0, None, None, 1.0),
-            Event(CANCELLED, 2, PENDING, JobStatus.CANCELLED, Verb.CANCEL, 0, None, None, 2.0),
-            Event(GIVEN_BACK, 1, None, PENDING, Verb.SUBMIT, 0, None, None, 1.0),
-            Event(GIVEN_BACK, 2, PENDING, PROCESSING, Verb.START, 1, FOURTH, "w1", 2.0),
-            Event(GIVEN_BACK, 3, PROCESSING, PENDING, Verb.GIVE_BACK, 0, FOURTH, "w1", 3.0),
-            Event(GIVEN_BACK, 4, PENDING, FAILED, Verb.EXPIRE, 0, None, None, 25.0),
-            *_cancelled_at_once(AGAIN, 21.0),
-            *_cancelled_at_once(TICKED, 30.5),
-        ],
-        jobs=[
-            JobRow(WON, "t", SUCCESS, 6, 1, 3, 1, 2, SECOND, ["csv"], False, "k1", figures={"rows": 1, "share": 0.2}),
-            _CANCELLED_ROW,
-            JobRow(
-                GIVEN_BACK,
-                "t",
-                FAILED,
-                4,
-                0,
-                3,
-                0,
-                2,
-                None,
-                ["csv"],
-                False,
-                None,
-                "r",
-                "2",
-                "deadline_exceeded",
-                24.9,
-                callback=OWN,
-                callback_when=["failure"],
-            ),
-            replace(_CANCELLED_ROW, id=AGAIN, retry_of=CANCELLED, by_bulk=True, key="bulk"),
-            replace(_CANCELLED_ROW, id=TICKED, schedule_id=SCHEDULE),
-        ],
-        paused=[Paused("report_type", "r", 5.0, 24.0)],
-        bulks=[BulkRow(BULK, "t", "retry", "DONE", 20.0, {"retried": 1, "refused": 1})],
-        bulk_results=[BulkResult(BULK, CANCELLED, "retried", AGAIN), BulkResult(BULK, WON, "refused")],
-        schedules=[ScheduleRow(SCHEDULE, 10.0, 0.0, 40.0)],
-        ticks=[
-            TickRow(SCHEDULE, 20.0, "due", "skipped", "missed", None, 0.0),
-            TickRow(SCHEDULE, 30.0, "due", "submitted", None, TICKED),
-        ],
-        webhooks=[
-            WebhookRow(HOOK, "t", ["job.failed"], ["r"], 0.5, origin="https://a"),
-            WebhookRow(BULK, "t", ["job.succeeded"], None, 9.0),
-            WebhookRow(PICKY, "t", ["job.succeeded", "job.failed"], None, 0.5, [{"figure": "share", "above": 0.1}]),
-        ],
-        told=[
-            ToldRow(TOLD, "t", "job.failed", GIVEN_BACK, "FAILED"),
-            ToldRow(TOLD_BEFORE, "t", "job.expired", WON, "SUCCESS"),
-            ToldRow(TOLD_TOO, "t", "job.succeeded", WON, "SUCCESS"),
-        ],
-        deliveries=[
-            DeliveryRow(HOOK, TOLD, "delivered", "failed", acknowledged=True),
-            DeliveryRow(GONE, TOLD_BEFORE, "dead", "expired", acknowledged=False),
-            DeliveryRow(HOOK, TOLD, "delivered", "failed", acknowledged=True, url=OWN),
-            DeliveryRow(PICKY, TOLD_TOO, "delivered", "succeeded", acknowledged=True),
-        ],
-        posted=[
-            Posted(HOOK, TOLD, "failed", None),
-            Posted(HOOK, TOLD, "failed", 204),
-            Posted(HOOK, TOLD, "failed", 204, OWN),
-            Posted(PICKY, TOLD_TOO, "succeeded", 204),
-        ],
-        artifacts=[
-            ArtifactRow(WON, SECOND, "r.csv", "csv", 5, CSV, 1),
-            ArtifactRow(WON, SECOND, "manifest.json", "manifest", 9, MANIFEST, 0),
-        ],
-        files=[
-            StoredFile("t", WON, FIRST, "r.csv", 3, "c" * 64),  # an orphan of the attempt that was lost
-            StoredFile("t", WON, SECOND, "r.csv", 5, CSV),
-            StoredFile("t", WON, SECOND, "manifest.json", 9, MANIFEST, _manifest(CSV)),
-        ],
-    )
+    history.ended = [Ended(WON, SECOND, SUCCESS)]
+    history.kept = [Kept(WON, FIRST, 2.0)]
+    history.rang = [
+        Rang(doorbell, 1.2),
+        Rang(doorbell, 13.0),
+        Rang(f'{{"jobId": "{CANCELLED}"}}', 1.2),
+        *[Rang(f'{{"jobId": "{GIVEN_BACK}"}}', at) for at in (1.2, 3.1)],
+        *[Rang(f'{{"jobId": "{job_id}"}}', 31.0) for job_id in (AGAIN, TICKED)],
+    ]
+    history.died = [Died("w1", 3.5)]
+    history.met = [Met(GIVEN_BACK, FOURTH, "parameters_no_longer_valid", 2.9)]
+    history.locked = [Locked(CANCELLED, 1.4, 13.0)]
+    history.catalogs = [Catalog("w1", {"r": "1"})]
+
+
+def _add_jobs(history: History) -> None:
+    history.events = [
+        Event(WON, 1, None, PENDING, Verb.SUBMIT, 0, None, None, 1.0),
+        Event(WON, 2, PENDING, PROCESSING, Verb.START, 1, FIRST, "w1", 1.5),
+        Event(WON, 4, PROCESSING, PENDING, Verb.EXPIRE, 0, FIRST, "w1", 12.5),
+        Event(WON, 5, PENDING, PROCESSING, Verb.START, 1, SECOND, "w2", 13.5),
+        Event(WON, 6, PROCESSING, SUCCESS, Verb.SUCCEED, 1, SECOND, "w2", 15.0),
+        Event(CANCELLED, 1, None, PENDING, Verb.SUBMIT, 0, None, None, 1.0),
+        Event(CANCELLED, 2, PENDING, JobStatus.CANCELLED, Verb.CANCEL, 0, None, None, 2.0),
+        Event(GIVEN_BACK, 1, None, PENDING, Verb.SUBMIT, 0, None, None, 1.0),
+        Event(GIVEN_BACK, 2, PENDING, PROCESSING, Verb.START, 1, FOURTH, "w1", 2.0),
+        Event(GIVEN_BACK, 3, PROCESSING, PENDING, Verb.GIVE_BACK, 0, FOURTH, "w1", 3.0),
+        Event(GIVEN_BACK, 4, PENDING, FAILED, Verb.EXPIRE, 0, None, None, 25.0),
+        *_cancelled_at_once(AGAIN, 21.0),
+        *_cancelled_at_once(TICKED, 30.5),
+    ]
+    history.jobs = [
+        JobRow(WON, "t", SUCCESS, 6, 1, 3, 1, 2, SECOND, ["csv"], False, "k1", figures={"rows": 1, "share": 0.2}),
+        _CANCELLED_ROW,
+        JobRow(
+            GIVEN_BACK,
+            "t",
+            FAILED,
+            4,
+            0,
+            3,
+            0,
+            2,
+            None,
+            ["csv"],
+            False,
+            None,
+            "r",
+            "2",
+            "deadline_exceeded",
+            24.9,
+            callback=OWN,
+            callback_when=["failure"],
+        ),
+        replace(_CANCELLED_ROW, id=AGAIN, retry_of=CANCELLED, by_bulk=True, key="bulk"),
+        replace(_CANCELLED_ROW, id=TICKED, schedule_id=SCHEDULE),
+    ]
+    history.artifacts = [
+        ArtifactRow(WON, SECOND, "r.csv", "csv", 5, CSV, 1),
+        ArtifactRow(WON, SECOND, "manifest.json", "manifest", 9, MANIFEST, 0),
+    ]
+    history.files = [
+        StoredFile("t", WON, FIRST, "r.csv", 3, "c" * 64),  # an orphan of the attempt that was lost
+        StoredFile("t", WON, SECOND, "r.csv", 5, CSV),
+        StoredFile("t", WON, SECOND, "manifest.json", 9, MANIFEST, _manifest(CSV)),
+    ]
+
+
+def _add_what_asks_for_jobs(history: History) -> None:
+    """A schedule and a bulk action, and a pause of a report type."""
+    history.paused = [Paused("report_type", "r", 5.0, 24.0)]
+    history.bulks = [BulkRow(BULK, "t", "retry", "DONE", 20.0, {"retried": 1, "refused": 1})]
+    history.bulk_results = [BulkResult(BULK, CANCELLED, "retried", AGAIN), BulkResult(BULK, WON, "refused")]
+    history.schedules = [ScheduleRow(SCHEDULE, 10.0, 0.0, 40.0)]
+    history.ticks = [
+        TickRow(SCHEDULE, 20.0, "due", "skipped", "missed", None, 0.0),
+        TickRow(SCHEDULE, 30.0, "due", "submitted", None, TICKED),
+    ]
+
+
+def _add_webhooks(history: History) -> None:
+    """One was told of failures, at the second try, and signed what the callback of the job itself was told.
+
+    A second one wanted to hear of great shares only. What was owed to a third, which is disabled by now, was given up.
+    """
+    history.webhooks = [
+        WebhookRow(HOOK, "t", ["job.failed"], ["r"], 0.5, origin="https://a"),
+        WebhookRow(BULK, "t", ["job.succeeded"], None, 9.0),
+        WebhookRow(PICKY, "t", ["job.succeeded", "job.failed"], None, 0.5, [{"figure": "share", "above": 0.1}]),
+    ]
+    history.told = [
+        ToldRow(TOLD, "t", "job.failed", GIVEN_BACK, "FAILED"),
+        ToldRow(TOLD_BEFORE, "t", "job.expired", WON, "SUCCESS"),
+        ToldRow(TOLD_TOO, "t", "job.succeeded", WON, "SUCCESS"),
+    ]
+    history.deliveries = [
+        DeliveryRow(HOOK, TOLD, "delivered", "failed", acknowledged=True),
+        DeliveryRow(GONE, TOLD_BEFORE, "dead", "expired", acknowledged=False),
+        DeliveryRow(HOOK, TOLD, "delivered", "failed", acknowledged=True, url=OWN),
+        DeliveryRow(PICKY, TOLD_TOO, "delivered", "succeeded", acknowledged=True),
+    ]
+    history.posted = [
+        Posted(HOOK, TOLD, "failed", None),
+        Posted(HOOK, TOLD, "failed", 204),
+        Posted(HOOK, TOLD, "failed", 204, OWN),
+        Posted(PICKY, TOLD_TOO, "succeeded", 204),
+    ]
 
 
 def _manifest(sha256: str) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """What the worker says of its machine, and what it does where the kernel does not help."""
 
 import errno
+import functools
 import logging
 import os
 import sys
@@ -115,36 +116,39 @@ def test_a_processor_that_the_filter_does_not_know_has_none(monkeypatch: pytest.
     assert not seccomp.available()
 
 
+def _answer(
+    numbers: seccomp._Machine, sockets: seccomp.Sockets, call: int, first: int = 0, second: int = 0, *, audit: int = -1
+) -> int:
+    """Run the filter by hand, step by step, and return its answer to a call with these two arguments."""
+    loaded, at, steps = 0, 0, seccomp._program(numbers, sockets)
+    fields = {0: call, 4: numbers.audit if audit == -1 else audit, 16: first, 24: second}
+    while True:
+        code, yes, no, operand = steps[at]
+        at += 1
+        match code:
+            case seccomp._LOAD:
+                loaded = fields[operand]
+            case seccomp._AND:
+                loaded &= operand
+            case seccomp._RETURN:
+                return operand
+            case _:
+                holds = {
+                    seccomp._EQUAL: loaded == operand,
+                    seccomp._AT_LEAST: loaded >= operand,
+                    seccomp._HAS: loaded & operand != 0,
+                }[code]
+                at += yes if holds else no
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel of Linux")
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_a_filter_answers_as_it_reads(machine: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run by hand, step by step, for both processors: this machine has one of them."""
+    """For both processors: this machine has one of them."""
     monkeypatch.setattr(kernel, "MACHINE", machine)
     numbers = seccomp._MACHINES[machine]
 
-    def answer(
-        sockets: seccomp.Sockets, number: int, first: int = 0, second: int = 0, audit: int = numbers.audit
-    ) -> int:
-        loaded, at, steps = 0, 0, seccomp._program(numbers, sockets)
-        fields = {0: number, 4: audit, 16: first, 24: second}
-        while True:
-            code, yes, no, operand = steps[at]
-            at += 1
-            match code:
-                case seccomp._LOAD:
-                    loaded = fields[operand]
-                case seccomp._AND:
-                    loaded &= operand
-                case seccomp._RETURN:
-                    return operand
-                case _:
-                    holds = {
-                        seccomp._EQUAL: loaded == operand,
-                        seccomp._AT_LEAST: loaded >= operand,
-                        seccomp._HAS: loaded & operand != 0,
-                    }[code]
-                    at += yes if holds else no
-
+    answer = functools.partial(_answer, numbers)
     allow, none, tcp = seccomp._ALLOW, seccomp.Sockets.NONE, seccomp.Sockets.TCP
     assert len(seccomp._program(numbers, seccomp.Sockets.ANY)) < 4096
     assert answer(none, 0) == allow
