@@ -70,7 +70,7 @@ def with_decimals(extract: Extract, connection: duckdb.DuckDBPyConnection) -> Se
     texts = [c for c in extract.columns if c.source.type_name == "numeric" and c.stored_as == "VARCHAR"]
     if not texts:
         return extract.columns
-    measured = (_measured_here if extract.is_small else _measured)(texts, extract, connection)
+    measured = (_measured_in_python if extract.is_small else _measured)(texts, extract, connection)
     new: Mapping[str, ExtractColumn] = {
         c.name: _with_decimal(c, *found) for c, found in zip(texts, measured, strict=True)
     }
@@ -91,7 +91,7 @@ def _measured(
     return (found[width * at : width * (at + 1)] for at in range(len(texts)))
 
 
-def _measured_here(
+def _measured_in_python(
     texts: Sequence[ExtractColumn], extract: Extract, connection: duckdb.DuckDBPyConnection
 ) -> Iterator[_Measure]:
     """Measure a small result here, because DuckDB would take longer to parse the query than Python to answer it."""

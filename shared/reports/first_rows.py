@@ -49,20 +49,20 @@ def keep(whole: Extract, report: ReportType, folder: Path, zone: str = UTC_NAME)
     """
     try:
         if whole.cells is not None:
-            lines: Iterable[bytes] = _lines_here(whole)
+            lines: Iterable[bytes] = _lines_from_cells(whole)
         else:
-            lines = _lines_there(whole, report, folder, zone)
+            lines = _lines_in_duckdb(whole, report, folder, zone)
         write(folder / NAME, described([(c.source, c.name) for c in whole.columns], report), lines, of=whole.rows)
     except (duckdb.Error, OSError) as error:
         not_kept(error)
 
 
-def _lines_there(whole: Extract, report: ReportType, folder: Path, zone: str) -> Iterable[bytes]:
+def _lines_in_duckdb(whole: Extract, report: ReportType, folder: Path, zone: str) -> Iterable[bytes]:
     with duck.opened(folder, report.limits.memory_mb, columns=len(whole.columns), zone=zone) as connection:
         return _lines(whole, connection)
 
 
-def _lines_here(whole: Extract) -> Iterable[bytes]:
+def _lines_from_cells(whole: Extract) -> Iterable[bytes]:
     writers = [writer(c.source) for c in whole.columns]
     return (as_line(row, writers) for row in whole.cells or ())
 

@@ -10,7 +10,7 @@ from shared.catalog.pivot import Pivot
 from shared.reports import duck, errors
 from shared.reports.columns import unique_names
 from shared.reports.extract import Extract, ExtractColumn, Heading, duckdb_column
-from shared.reports.formats.totals_there import added_up
+from shared.reports.formats.totals_in_duckdb import added_up
 
 MOST_COLUMNS = 500
 """The most values of the column that becomes columns: nobody reads a wider table."""

@@ -20,8 +20,8 @@ from shared.reports import duck, extract
 from shared.reports.columns import SourceColumn
 from shared.reports.extract import ExtractColumn
 from shared.reports.formats.joined import JOINED, JOINED_IN_SQL
-from shared.reports.formats.query_here import answer_of
-from shared.reports.formats.totals_here import total_here
+from shared.reports.formats.query_in_python import answer_of
+from shared.reports.formats.totals_in_python import total_in_python
 from shared.reports.interface import RenderRequest, ReportError
 from shared.reports.render import render_files
 from shared.reports.sources.postgres import PostgresResult
@@ -95,7 +95,7 @@ def test_groups_and_totals_of_a_document(source_dsn: str, scratch: Path) -> None
 def test_a_mean_is_the_double_next_to_the_exact_quotient(texts: Sequence[str | None], mean: str | None) -> None:
     """DuckDB divides with the digits of the processor's long double, whose last one may be rounded twice."""
     column = ExtractColumn(SourceColumn("v", "numeric"), "v", "VARCHAR", decimal=(30, 1))
-    assert total_here("mean", column, texts) == mean
+    assert total_in_python("mean", column, texts) == mean
 
 
 def test_a_sum_of_floats_adds_one_after_the_other(source_dsn: str, scratch: Path) -> None:

@@ -11,7 +11,7 @@ from shared.catalog.number_format_text import WrongFormat, read_format
 from shared.reports.columns import SourceColumn
 from shared.reports.extract import ExtractColumn
 from shared.reports.formats.display import displayed
-from shared.reports.formats.display_here import shown_here
+from shared.reports.formats.display_in_python import shown_in_python
 from tests.interop.number_formats import CORPUS
 
 KEEP_POINT = {"0.##", "#.##"}
@@ -96,7 +96,7 @@ def test_numbers_and_moments_are_shown_as_libreoffice_shows_them() -> None:
         type_, name = TYPES[kind]
         column = ExtractColumn(SourceColumn("v", name), "v", type_)
         shown_as = Column("v", "v", number_format=number_format)
-        text, here = displayed(column, shown_as), shown_here(column, shown_as)
+        text, here = displayed(column, shown_as), shown_in_python(column, shown_as)
         values = ", ".join(f"({at}, '{value}'::{type_})" for at, value in enumerate(texts))
         found = connection.execute(f"SELECT {text} FROM (VALUES {values}) t(n, v) ORDER BY n").fetchall()
         wrong += [(number_format, value, here(value), ours) for value, (ours,) in zip(texts, found, strict=True)
@@ -175,4 +175,4 @@ def test_numbers_dates_and_durations_are_written_in_the_ways_of_a_language(
     asked = f"SELECT {displayed(column, shown_as, culture)} FROM (SELECT '{value}'::{stored} AS v)"
     assert duckdb.connect().execute(asked).fetchall() == [(text,)]
     if value != "NaN" and len(value) < 40:  # rows with such values are not written from cells
-        assert shown_here(column, shown_as, culture)(value) == text
+        assert shown_in_python(column, shown_as, culture)(value) == text

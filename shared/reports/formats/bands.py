@@ -13,11 +13,11 @@ from shared.catalog.model import Column
 from shared.reports import duck, errors
 from shared.reports.extract import ExtractColumn, duckdb_column
 from shared.reports.formats.display import displayed
-from shared.reports.formats.display_here import shown_here
+from shared.reports.formats.display_in_python import shown_in_python
 from shared.reports.formats.labels import NOTHING, labels_of, left_to_right
 from shared.reports.formats.rendering import Rendering
-from shared.reports.formats.totals_here import runs_here, total_here
-from shared.reports.formats.totals_there import added_up, is_exact, parts_of, total_there
+from shared.reports.formats.totals_in_duckdb import added_up, is_exact, parts_of, total_in_duckdb
+from shared.reports.formats.totals_in_python import runs_in_python, total_in_python
 
 MOST_GROUPS = 10_000
 """The most groups of one level. They are held in memory, and nobody reads more."""
@@ -99,9 +99,9 @@ def bands_of(rendering: Rendering) -> Bands | None:
     levels = [columns[names.index(name)] for name in asked.by]
     summed = {columns[names.index(name)]: what for name, what in asked.totals.items()}
     if rendering.extract.cells is not None:
-        groups, whole = _computed_here(rendering, levels, summed)
+        groups, whole = _computed_in_python(rendering, levels, summed)
     else:
-        there = _There.of(rendering, levels, summed)
+        there = _InDuckDb.of(rendering, levels, summed)
         groups, whole = list(there.groups()), there.whole()
     labels, functions = labels_of(rendering.language), {column.name: what for column, what in summed.items()}
     return Bands(levels, functions, groups, whole, labels.subtotal, labels.total, rendering.from_right)
@@ -147,7 +147,7 @@ def whole_rows(pieces: Iterable[bytes], end: bytes) -> Iterator[bytes]:
 
 
 @dataclass(frozen=True, slots=True)
-class _There:
+class _InDuckDb:
     """Rows that DuckDB groups and adds up, under names of ours, because a report's columns may have any name."""
 
     rendering: Rendering
@@ -158,7 +158,9 @@ class _There:
     """SQL for FROM: their values, with the rows' numbers."""
 
     @classmethod
-    def of(cls, rendering: Rendering, levels: Sequence[ExtractColumn], summed: Mapping[ExtractColumn, str]) -> "_There":
+    def of(
+        cls, rendering: Rendering, levels: Sequence[ExtractColumn], summed: Mapping[ExtractColumn, str]
+    ) -> "_InDuckDb":
         """Select the values of the levels and of the totals under neutral names: `level0`, `total0` and so on."""
         extract, fields = rendering.extract, []
         for at, column in enumerate(levels):
@@ -202,7 +204,7 @@ class _There:
         grouped = f"SELECT {', '.join(fields)} FROM ({runs}) GROUP BY run ORDER BY first_row LIMIT {MOST_GROUPS + 1}"
         types = {name: type_ for name, type_, *_ in _ask(self.rendering, f"DESCRIBE ({grouped})")}
         totals = [
-            _total_there(self.rendering, column, what, [(name, types[name]) for name in of])
+            _total_in_duckdb(self.rendering, column, what, [(name, types[name]) for name in of])
             for (column, what), of in zip(self.summed.items(), names, strict=True)
         ]
         asked = ", ".join(["first_row", "last_row", title, *(f"[{', '.join(texts)}]" for texts, _ in totals)])
@@ -214,13 +216,13 @@ class _There:
         return groups
 
 
-def _computed_here(
+def _computed_in_python(
     rendering: Rendering, levels: Sequence[ExtractColumn], summed: Mapping[ExtractColumn, str]
 ) -> tuple[Sequence[Group], Group]:
     """Return the groups of all levels, and the totals of all rows, computed from cells."""
     extract = rendering.extract
     texts = {column.name: [text for [text] in extract.cells_of([column])] for column in summed}
-    total_of = {column.name: _total_here(rendering, column, what) for column, what in summed.items()}
+    total_of = {column.name: _total_in_python(rendering, column, what) for column, what in summed.items()}
 
     def group(level: int, first: int, last: int, title: str) -> Group:
         totals = {name: total(texts[name][first : last + 1]) for name, total in total_of.items()}
@@ -229,27 +231,27 @@ def _computed_here(
     groups = []
     for level, titled in enumerate(levels):
         show, rows = rendering.show(titled), extract.cells_of(levels[: level + 1])
-        for first, last in runs_here(levels[: level + 1], rows):
+        for first, last in runs_in_python(levels[: level + 1], rows):
             text = rows[first][-1]
             groups.append(group(level, first, last, NOTHING if text is None else show(text)))
     return groups, group(0, 0, extract.rows - 1, "")
 
 
-def _total_there(
+def _total_in_duckdb(
     rendering: Rendering, column: ExtractColumn, what: str, parts: Sequence[tuple[str, str]]
 ) -> tuple[Sequence[str], Callable[[Sequence[str | None]], Total]]:
     """Return SQL for texts of a total, whose parts have these names and types, and a function that combines them."""
     if is_exact(what, column):
         show = _show_of(rendering, column, what)
-        return [f"{name}::VARCHAR" for name, _ in parts], lambda texts: show(total_there(what, column, texts))
+        return [f"{name}::VARCHAR" for name, _ in parts], lambda texts: show(total_in_duckdb(what, column, texts))
     [(name, type_)] = parts
     shown = displayed(duckdb_column(name, type_), rendering.shown(column), rendering.culture)
     return [f"coalesce({shown}, '')", f"{name}::VARCHAR"], lambda texts: Total(texts[0] or "", texts[1])
 
 
-def _total_here(rendering: Rendering, column: ExtractColumn, what: str) -> Callable[[Sequence[str | None]], Total]:
+def _total_in_python(rendering: Rendering, column: ExtractColumn, what: str) -> Callable[[Sequence[str | None]], Total]:
     show = _show_of(rendering, column, what)
-    return lambda texts: show(total_here(what, column, texts))
+    return lambda texts: show(total_in_python(what, column, texts))
 
 
 def _show_of(rendering: Rendering, column: ExtractColumn, what: str) -> Callable[[str | None], Total]:
@@ -258,7 +260,7 @@ def _show_of(rendering: Rendering, column: ExtractColumn, what: str) -> Callable
         look, column = Column(column.name, column.name, number_format="#,##0"), duckdb_column(column.name, "BIGINT")
     else:
         look = rendering.shown(column)
-    show, is_float = shown_here(column, look, rendering.culture), column.source.is_float or what == "mean"
+    show, is_float = shown_in_python(column, look, rendering.culture), column.source.is_float or what == "mean"
 
     def total(number: str | None) -> Total:
         return Total("" if number is None else show(number.removesuffix(".0") if is_float else number), number)

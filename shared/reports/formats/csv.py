@@ -42,7 +42,7 @@ def write_csv(rendering: Rendering) -> int:
     """Write the same file from the extract."""
     options = rendering.report.csv
     columns = rendering.extract.columns
-    lines = _lines_here(rendering) if rendering.extract.cells is not None else None
+    lines = _lines_from_cells(rendering) if rendering.extract.cells is not None else None
     names = [rendering.title(c) if options.header == "titles" else c.source.name for c in columns]
     header = b"" if options.header == "none" else header_line(names, options)
     cells = ", ".join(_cell(c, options, rendering.shape.zone, alone=len(columns) == 1) for c in columns)
@@ -60,7 +60,7 @@ def write_csv(rendering: Rendering) -> int:
     return rendering.extract.rows
 
 
-def _lines_here(rendering: Rendering) -> Iterator[bytes]:
+def _lines_from_cells(rendering: Rendering) -> Iterator[bytes]:
     """Yield the same lines from cells."""
     options, columns = rendering.report.csv, rendering.extract.columns
     risky = re.compile(f'["\r\n{re.escape(options.delimiter)}]')

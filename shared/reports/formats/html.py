@@ -94,11 +94,11 @@ def _logo(theme: Theme) -> str:
 
 def _rows(rendering: Rendering, columns: Sequence[ExtractColumn]) -> Iterable[bytes]:
     if rendering.extract.is_small:
-        return [_rows_here(rendering, columns)]
+        return [_rows_from_cells(rendering, columns)]
     return rendering.lines("'<tr>'", *(_cell(c, rendering) for c in columns), "'</tr>'")
 
 
-def _rows_here(rendering: Rendering, columns: Sequence[ExtractColumn]) -> bytes:
+def _rows_from_cells(rendering: Rendering, columns: Sequence[ExtractColumn]) -> bytes:
     """Return the same rows as `_cell` makes. For small results, Python is faster than DuckDB's parsing of the query."""
     rows: Sequence[Sequence[str | None]]
     if rendering.extract.cells is not None:

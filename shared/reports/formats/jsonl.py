@@ -17,7 +17,7 @@ def write_jsonl(rendering: Rendering) -> int:
     """
     columns = rendering.extract.columns
     if rendering.extract.cells is not None:
-        return _write_here(rendering)
+        return _write_from_cells(rendering)
     pairs = [f"{duck.literal(opening)}, {_text(c)}" for c, opening in zip(columns, _openings(columns), strict=True)]
     with rendering.path.open("wb", buffering=1 << 20) as file:
         for piece in rendering.lines(*pairs, "'}'"):
@@ -25,7 +25,7 @@ def write_jsonl(rendering: Rendering) -> int:
     return rendering.extract.rows
 
 
-def _write_here(rendering: Rendering) -> int:
+def _write_from_cells(rendering: Rendering) -> int:
     """Write the same from cells."""
     rows = rendering.extract.cells or ()
     columns = list(zip(_openings(rendering.extract.columns), map(_writer, rendering.extract.columns), strict=True))

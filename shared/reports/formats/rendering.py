@@ -15,7 +15,7 @@ from shared.catalog.shape import AS_IT_IS, UTC_NAME, Shape
 from shared.reports import duck
 from shared.reports.extract import USUAL_MOMENTS, Extract, ExtractColumn, Heading
 from shared.reports.formats.display import displayed
-from shared.reports.formats.display_here import Show, count_here, shown_here
+from shared.reports.formats.display_in_python import Show, count_text, shown_in_python
 from shared.reports.formats.labels import NOTHING, labels_of
 from shared.reports.warnings import ReportWarning
 
@@ -71,7 +71,7 @@ class Rendering:
     @property
     def row_count(self) -> str:
         """The number of rows of query.sql's answer, in the format of the document's language."""
-        return count_here(self.extract.rows, self.culture)
+        return count_text(self.extract.rows, self.culture)
 
     @property
     def culture(self) -> Culture:
@@ -105,7 +105,7 @@ class Rendering:
         of, text = heading.of, heading.text
         if of is None or text is None:
             return text or ("" if of is None else NOTHING)
-        return shown_here(of, self.shown(of), self.culture)(text) if _is_usual(of, text) else text
+        return shown_in_python(of, self.shown(of), self.culture)(text) if _is_usual(of, text) else text
 
     def displayed(self, column: ExtractColumn) -> str:
         """Return SQL for the column's value as readers see it."""
@@ -113,7 +113,7 @@ class Rendering:
 
     def show(self, column: ExtractColumn) -> Show:
         """Return a function that turns the source's text of a value into what readers see."""
-        return shown_here(column, self.shown(column), self.culture)
+        return shown_in_python(column, self.shown(column), self.culture)
 
     def shown_rows(
         self, columns: Sequence[ExtractColumn], rows: Sequence[Sequence[str | None]]

@@ -19,7 +19,7 @@ from shared.reports.columns import json_type
 from shared.reports.extract import Extract, ExtractColumn, duckdb_column
 from shared.reports.formats.bands import Bands, Group, bands_of
 from shared.reports.formats.joined import JOINED, JOINED_IN_SQL
-from shared.reports.formats.query_here import Answer, answer_of
+from shared.reports.formats.query_in_python import Answer, answer_of
 from shared.reports.formats.rendering import Rendering
 
 MOST_ROWS = 5_000

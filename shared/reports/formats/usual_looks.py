@@ -22,7 +22,7 @@ def with_usual_looks(report: ReportType, extract: Extract, connection: duckdb.Du
     times = [c for c in extract.columns if c.source.type_name.startswith("timestamp") and not _format(report, c)]
     if not times:
         return report
-    found = _precisions_here(extract, times) if connection is None else _precisions(extract, times, connection)
+    found = _precisions_in_python(extract, times) if connection is None else _precisions(extract, times, connection)
     columns = dict(report.columns)
     for name, look in zip([c.source.name for c in times], found, strict=True):
         columns[name] = replace(columns.get(name) or Column(name, name), number_format=look)
@@ -46,7 +46,7 @@ def _precisions(
     return [_look(*row[at : at + 2]) for at in range(0, len(row), 2)]
 
 
-def _precisions_here(extract: Extract, times: Sequence[ExtractColumn]) -> Sequence[str]:
+def _precisions_in_python(extract: Extract, times: Sequence[ExtractColumn]) -> Sequence[str]:
     found = []
     for column in times:
         texts = [text for [text] in extract.cells_of([column]) if text]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from shared.reports.extract import ExtractColumn
 from shared.reports.formats.bands import Bands, Group
 from shared.reports.formats.xlsx.cells import Cell, CellKind
-from shared.reports.formats.xlsx.cells_here import number_of
+from shared.reports.formats.xlsx.cells_in_python import number_of
 from shared.reports.formats.xlsx.limits import column_letters
 from shared.reports.formats.xlsx.shifted_rows import Texts
 from shared.reports.formats.xlsx.styles import Style, Styles

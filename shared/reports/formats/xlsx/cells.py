@@ -87,7 +87,7 @@ def _outlined(level: int) -> str:
 
 
 def fields(cells: Sequence[Cell]) -> Sequence[str]:
-    """Return SQL for the fields that `rows_here` needs: for each cell its number, if Excel can hold
+    """Return SQL for the fields that `rows_in_python` needs: for each cell its number, if Excel can hold
     it, and its text.
     """
     return [field for cell in cells for field in _fields(cell)]
@@ -102,7 +102,7 @@ def _fields(cell: Cell) -> Sequence[str]:
     return [f"CASE WHEN {cell.stored} IS NOT NULL AND {_fits(cell)} THEN {number} END", f"({cell.text})::VARCHAR"]
 
 
-def rows_here(
+def rows_in_python(
     cells: Sequence[Cell], rows: Iterable[Sequence[str | None]], numbers: Iterable[int] | None = None,
     *, outline: int = 0,
 ) -> Iterator[str]:  # fmt: skip

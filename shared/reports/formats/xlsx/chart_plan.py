@@ -11,7 +11,7 @@ from typing import Any
 
 from shared.catalog.model import Chart
 from shared.reports.formats.display import culture_in, known
-from shared.reports.formats.display_dates_here import moment_here
+from shared.reports.formats.display_dates_in_python import moment_in_python
 from shared.reports.formats.rendering import Rendering
 from shared.reports.formats.summary import Summaries
 
@@ -168,7 +168,7 @@ def _shown(rendering: Rendering, field: str, name: str) -> str:
     found = known(_number_format(rendering, field))
     if found is None or not found.is_date or found.is_elapsed or not _MOMENT.fullmatch(name):
         return name
-    return moment_here(found.sections[0], culture_in(found, rendering.culture))(name)
+    return moment_in_python(found.sections[0], culture_in(found, rendering.culture))(name)
 
 
 def _text(value: object) -> str:

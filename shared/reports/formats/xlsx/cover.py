@@ -11,8 +11,8 @@ from shared.reports.formats.edition import edition, nothing_matches
 from shared.reports.formats.labels import labels_of
 from shared.reports.formats.rendering import Rendering
 from shared.reports.formats.summary import Result, Summaries, open_summaries
-from shared.reports.formats.xlsx.cells import Cell, fields, rows_here
-from shared.reports.formats.xlsx.cells_here import fields_of
+from shared.reports.formats.xlsx.cells import Cell, fields, rows_in_python
+from shared.reports.formats.xlsx.cells_in_python import fields_of
 from shared.reports.formats.xlsx.chart_plan import Planned, planned
 from shared.reports.formats.xlsx.charts import ChartPart, Series
 from shared.reports.formats.xlsx.column_cells import cell_of, number_format
@@ -148,7 +148,7 @@ def _figures(book: Workbook, page: _Page, rendering: Rendering, summaries: Summa
         cells = [_cell(book, c, shown_as, look) for c in some]
         page.widen(([row[at] for row in shown] for at in range(start, start + len(some))), size=_FIGURE)
         rows = _fields(summaries, figures, result, cells, start)
-        page.row("".join(_inner(row) for row in rows_here(cells, rows[:1], [page.at])), height=24)
+        page.row("".join(_inner(row) for row in rows_in_python(cells, rows[:1], [page.at])), height=24)
 
 
 def _table(book: Workbook, page: _Page, rendering: Rendering, summaries: Summaries, table: SummaryTable) -> None:
@@ -162,14 +162,14 @@ def _table(book: Workbook, page: _Page, rendering: Rendering, summaries: Summari
     begin = "right" if rendering.from_right else "left"
     cells = [_cell(book, c, shown_as, Style(horizontal=begin if c.source.is_moment else "")) for c in columns]
     rows = _fields(summaries, table, result, cells)
-    for row in rows_here(cells, rows, itertools.count(page.at)):
+    for row in rows_in_python(cells, rows, itertools.count(page.at)):
         page.row(_inner(row))
 
 
 def _fields(
     summaries: Summaries, summary: SummaryTable, result: Result, cells: Sequence[Cell], start: int = 0
 ) -> Sequence[Sequence[str | None]]:
-    """Return the fields of the cells, whose columns begin at `start`, for `rows_here`."""
+    """Return the fields of the cells, whose columns begin at `start`, for `rows_in_python`."""
     if result.texts is None:
         return summaries.values_of(summary, fields(cells))
     return fields_of(cells, [row[start : start + len(cells)] for row in result.texts])

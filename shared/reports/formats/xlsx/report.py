@@ -17,10 +17,10 @@ from shared.reports.formats.xlsx.cells import (
     is_bare,
     is_plain,
     row_parts,
-    rows_here,
+    rows_in_python,
     text_length,
 )
-from shared.reports.formats.xlsx.cells_here import fields_of
+from shared.reports.formats.xlsx.cells_in_python import fields_of
 from shared.reports.formats.xlsx.column_cells import cell_of, number_format
 from shared.reports.formats.xlsx.cover import has_cover, write_cover
 from shared.reports.formats.xlsx.highlights import rules_of
@@ -32,7 +32,7 @@ from shared.reports.formats.xlsx.limits import (
     new_sheet_name,
     sheet_name,
 )
-from shared.reports.formats.xlsx.shifted_rows import ShiftedRows, texts_here
+from shared.reports.formats.xlsx.shifted_rows import ShiftedRows, texts_in_python
 from shared.reports.formats.xlsx.styles import Style, tint_of
 from shared.reports.formats.xlsx.widths import widths_of
 from shared.reports.formats.xlsx.workbook import SheetColumn, Workbook
@@ -133,12 +133,12 @@ def _write_rows(
     if bands is not None:
         _write_with_totals(book, rendering, bands, cells, formats, looks, name_of)
         return
-    here = _fields_here(rendering, cells) if extract.is_small else None
+    here = _fields_in_python(rendering, cells) if extract.is_small else None
     for number, start in enumerate(range(0, max(extract.rows, 1), SHEET_ROWS - 1), 1):
         with book.sheet(name_of(number), looks) as sheet:
             end = min(start + SHEET_ROWS - 1, extract.rows)
             if here is not None:
-                sheet.add(["".join(f"{row}\n" for row in rows_here(cells, here[start:end])).encode()], end - start)
+                sheet.add(["".join(f"{row}\n" for row in rows_in_python(cells, here[start:end])).encode()], end - start)
                 continue
             row = row_parts(cells, f"({extract.row_number} - {start - 2})")
             sheet.add(rendering.lines(*row, source=extract.between(start, end)), end - start)
@@ -152,16 +152,16 @@ def _write_with_totals(
     extract, accent = rendering.extract, rendering.report.theme.accent
     totals = BandRows(bands, extract.columns, cells, formats, book.styles, accent[1:].upper(), tint_of(accent))
     shifted = ShiftedRows(extract, bands.levels if bands.has_totals else ())
-    here = _fields_here(rendering, cells) if extract.is_small else None
+    here = _fields_in_python(rendering, cells) if extract.is_small else None
     if here is not None:
-        totals.texts = texts_here(list(totals.computed), here)
+        totals.texts = texts_in_python(list(totals.computed), here)
     else:
         totals.texts = shifted.texts(rendering.connection, totals.computed)
     for number, part in enumerate(totals.sheets(extract.rows, SHEET_ROWS - 1), 1):
         with book.sheet(name_of(number), looks, levels=totals.levels) as sheet:
             pieces: Iterable[bytes]
             if here is not None:
-                rows = rows_here(cells, here[part.first : part.end], part.numbers, outline=totals.levels)
+                rows = rows_in_python(cells, here[part.first : part.end], part.numbers, outline=totals.levels)
                 pieces = [f"{row}\n".encode() for row in rows]
             else:
                 place = f"(({extract.row_number} + {shifted.shift}) % {part.most} + 2)"
@@ -171,8 +171,8 @@ def _write_with_totals(
             sheet.rows += part.totals
 
 
-def _fields_here(rendering: Rendering, cells: Sequence[Cell]) -> Sequence[Sequence[str | None]]:
-    """Return the fields of all rows, for `rows_here`."""
+def _fields_in_python(rendering: Rendering, cells: Sequence[Cell]) -> Sequence[Sequence[str | None]]:
+    """Return the fields of all rows, for `rows_in_python`."""
     rows: Sequence[Sequence[str | None]]
     if rendering.extract.cells is not None:
         rows = fields_of(cells, rendering.extract.cells)
@@ -192,7 +192,7 @@ def _check_texts(rendering: Rendering) -> tuple[Collection[str], Collection[str]
     if not texts:
         return (), ()
     if rendering.extract.is_small:
-        return _checked_here(rendering, texts), {c.name for c in texts}
+        return _checked_in_python(rendering, texts), {c.name for c in texts}
     checks = ", ".join(f"max(strlen({c.as_source_text})), bool_and({is_bare(c.as_source_text)})" for c in texts)
     found: Any = rendering.connection.execute(f"SELECT {checks} FROM {rendering.extract.table}").fetchone()
     for column, most_bytes in zip(texts, found[::2], strict=True):
@@ -212,7 +212,7 @@ def _check_texts(rendering: Rendering) -> tuple[Collection[str], Collection[str]
     return strange, {c.name for c in marked}
 
 
-def _checked_here(rendering: Rendering, texts: Sequence[ExtractColumn]) -> Collection[str]:
+def _checked_in_python(rendering: Rendering, texts: Sequence[ExtractColumn]) -> Collection[str]:
     """The same for small results: DuckDB would take longer to parse the query than Python to answer it."""
     rows: Sequence[Sequence[str | None]]
     if rendering.extract.cells is not None:

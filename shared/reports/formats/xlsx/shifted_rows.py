@@ -60,8 +60,8 @@ class ShiftedRows:
         return {at: [row for row, *flags in found if flags[n]] for n, at in enumerate(doubtful)}
 
 
-def texts_here(columns: Sequence[int], fields: Sequence[Sequence[str | None]]) -> Texts:
-    """Return where these columns have cells of text, from the fields of all rows, as `rows_here` takes them."""
+def texts_in_python(columns: Sequence[int], fields: Sequence[Sequence[str | None]]) -> Texts:
+    """Return where these columns have cells of text, from the fields of all rows, as `rows_in_python` takes them."""
     return {
         at: [row for row, of in enumerate(fields) if of[2 * at] is None and of[2 * at + 1] is not None]
         for at in columns

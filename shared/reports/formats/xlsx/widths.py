@@ -81,12 +81,16 @@ def _longest_shown(rendering: Rendering) -> Sequence[int | None]:
     columns = [column for column in every if _may_be_hashes(column)]
     if not columns:
         return [None] * len(every)
-    found = _shown_here(rendering, columns) if rendering.extract.cells is not None else _shown_there(rendering, columns)
+    found = (
+        _shown_in_python(rendering, columns)
+        if rendering.extract.cells is not None
+        else _shown_in_duckdb(rendering, columns)
+    )
     lengths = dict(zip((column.name for column in columns), found, strict=True))
     return [lengths.get(column.name) for column in every]
 
 
-def _shown_here(rendering: Rendering, columns: Sequence[ExtractColumn]) -> Sequence[int]:
+def _shown_in_python(rendering: Rendering, columns: Sequence[ExtractColumn]) -> Sequence[int]:
     rows = rendering.extract.cells_of(columns)
     lengths = []
     for at, column in enumerate(columns):
@@ -98,7 +102,7 @@ def _shown_here(rendering: Rendering, columns: Sequence[ExtractColumn]) -> Seque
     return lengths
 
 
-def _shown_there(rendering: Rendering, columns: Sequence[ExtractColumn]) -> Sequence[int]:
+def _shown_in_duckdb(rendering: Rendering, columns: Sequence[ExtractColumn]) -> Sequence[int]:
     asked = ", ".join(f"max({_SQL_LETTERS.format(f'({rendering.displayed(c)})::VARCHAR')})" for c in columns)
     table, connection = rendering.extract.table, rendering.connection
     found: Any = connection.execute(f"SELECT {asked} FROM (FROM {table} LIMIT {_SAMPLE})").fetchone()

@@ -5,7 +5,7 @@ its text.
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from shared.reports.formats.display_dates_here import microseconds
+from shared.reports.formats.display_dates_in_python import microseconds
 from shared.reports.formats.xlsx.cells import DAY_US, EPOCH_DAYS, FIRST_DAY, LAST_US, LONGEST_US, Cell, CellKind
 from shared.reports.formats.xlsx.limits import EXACT_DIGITS
 
@@ -18,7 +18,7 @@ _LAST = _MIDNIGHT + timedelta(microseconds=LAST_US)
 
 
 def fields_of(cells: Sequence[Cell], rows: Sequence[Sequence[Text]]) -> Sequence[Sequence[Text]]:
-    """Return the fields of each row for `rows_here`, from the source's texts."""
+    """Return the fields of each row for `rows_in_python`, from the source's texts."""
     numbers = [_NUMBERS[cell.kind] for cell in cells]
     return [
         [

@@ -14,7 +14,7 @@ _PARTS = re.compile(r"(?:([0-9]+) days? ?)?(?:([0-9]+):([0-9]{2}):([0-9]{2})(?:[
 _USUAL = re.compile(DURATION)
 
 
-def moment_here(section: Sequence[Piece], culture: Culture) -> Callable[[str], str]:
+def moment_in_python(section: Sequence[Piece], culture: Culture) -> Callable[[str], str]:
     """Return a function that shows the source's text of a usual moment."""
     halves = any(piece.text == "AM/PM" for piece in section)
     digits = str.maketrans("0123456789", culture.digits) if culture.digits else {}
@@ -76,7 +76,7 @@ def _era(code: str, at: datetime) -> str:
     return f"{year:0{len(code)}}"
 
 
-def duration_here(found: NumberFormat, culture: Culture) -> Callable[[str], str]:
+def duration_in_python(found: NumberFormat, culture: Culture) -> Callable[[str], str]:
     """Return a function that shows the source's text of a duration, unchanged if Excel cannot express it."""
     section = found.sections[0]
     digits = str.maketrans("0123456789", culture.digits) if culture.digits else {}

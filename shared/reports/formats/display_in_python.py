@@ -10,13 +10,13 @@ from shared.catalog.number_format_text import read_format
 from shared.reports.columns import DECIMAL_DIGITS
 from shared.reports.extract import ExtractColumn
 from shared.reports.formats.display import culture_in, known, words_of
-from shared.reports.formats.display_dates_here import duration_here, moment_here
+from shared.reports.formats.display_dates_in_python import duration_in_python, moment_in_python
 
 Show = Callable[[str], str]
 _EXACT = Context(prec=400, rounding=ROUND_HALF_UP)
 
 
-def shown_here(column: ExtractColumn, shown: Column, culture: Culture = ENGLISH) -> Show:
+def shown_in_python(column: ExtractColumn, shown: Column, culture: Culture = ENGLISH) -> Show:
     """Return a function that shows the source's text of a value as `displayed` says."""
     found = known(shown.number_format)
     if column.source.is_number:
@@ -28,9 +28,9 @@ def shown_here(column: ExtractColumn, shown: Column, culture: Culture = ENGLISH)
     if column.source.is_moment:
         usual = "yyyy-mm-dd" if column.source.type_name == "date" else "yyyy-mm-dd hh:mm:ss"
         section = (found if found and found.is_date and not found.is_elapsed else read_format(usual)).sections[0]
-        return moment_here(section, culture_in(found, culture))
+        return moment_in_python(section, culture_in(found, culture))
     if column.source.is_duration and found and found.is_date:
-        return duration_here(found, culture)
+        return duration_in_python(found, culture)
     if column.stored_as == "BOOLEAN" and (words := words_of(shown.number_format)):
         return lambda text: words[text != "t"]
     return str
@@ -96,7 +96,7 @@ def _body(shape: Shape, *, by_two: bool) -> Callable[[Decimal], str]:
     return body
 
 
-def count_here(count: int, culture: Culture) -> str:
+def count_text(count: int, culture: Culture) -> str:
     """Return a count with a separator between thousands."""
     return _grouped(str(count), by_two=culture.by_two).translate(_marks(culture))
 

@@ -11,7 +11,9 @@ from shared.reports.extract import ExtractColumn
 _EXACT = Context(prec=400)
 
 
-def runs_here(columns: Sequence[ExtractColumn], cells: Sequence[Sequence[str | None]]) -> Sequence[tuple[int, int]]:
+def runs_in_python(
+    columns: Sequence[ExtractColumn], cells: Sequence[Sequence[str | None]]
+) -> Sequence[tuple[int, int]]:
     """Return the first and the last row, from 0, of each run of rows with the same values in these columns.
 
     `cells` are those of the columns.
@@ -22,7 +24,7 @@ def runs_here(columns: Sequence[ExtractColumn], cells: Sequence[Sequence[str | N
     return [(first, end - 1) for first, end in zip(starts, [*starts[1:], len(keys)], strict=True)]
 
 
-def total_here(what: str, column: ExtractColumn, texts: Sequence[str | None]) -> str | None:
+def total_in_python(what: str, column: ExtractColumn, texts: Sequence[str | None]) -> str | None:
     """Return the total of a number column, or the count of any, with all its digits; None if there are no values."""
     filled = [text for text in texts if text is not None]
     if what == "count":

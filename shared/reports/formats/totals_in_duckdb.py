@@ -6,7 +6,7 @@ from decimal import Context, Decimal
 
 from shared.reports.columns import DECIMAL_DIGITS
 from shared.reports.extract import ExtractColumn
-from shared.reports.formats.totals_here import exact_text, places_of
+from shared.reports.formats.totals_in_python import exact_text, places_of
 
 _DECIMAL = re.compile(r"DECIMAL\((\d+), ?\d+\)")
 _HALF = 10 ** (DECIMAL_DIGITS // 2)
@@ -51,7 +51,7 @@ def parts_of(what: str, column: ExtractColumn, name: str, rows: int) -> Sequence
     return [f"sum({digits} // {_HALF})", f"sum({digits} % {_HALF})", count]
 
 
-def total_there(what: str, column: ExtractColumn, parts: Sequence[str | None]) -> str | None:
+def total_in_duckdb(what: str, column: ExtractColumn, parts: Sequence[str | None]) -> str | None:
     """Return an exact total with all its digits, combined from the texts of its parts; None if there are no values."""
     *found, count = (Decimal(text or 0) for text in parts)
     if what == "count":
