@@ -37,7 +37,7 @@ from shared.runtime.loop import run_until
 from shared.runtime.metrics.common import observe_statement
 from shared.runtime.metrics.queue import count_queue_request
 from shared.runtime.ops_server import Checks
-from shared.webhooks.sending import Postman
+from shared.webhooks.sending import DeliverySender
 
 log = logging.getLogger(__name__)
 
@@ -143,8 +143,8 @@ def _dead_letters(settings: RelaySettings, queue: SqsQueue) -> Loop:
         url, dead = settings.sqs_queue_url, settings.sqs_dlq_url
         return DeadLetters(url, region=settings.aws_region, dead_letter_url=dead)
 
-    looks = DeadLetterLooks(_engine(settings, "dead-letters"), queue, opened)
-    return Loop("dead letters", looks.run_once, DEAD_LETTERS_EVERY_S)
+    looks = DeadLetterLooks(_engine(settings, "dead-requests"), queue, opened)
+    return Loop("dead requests", looks.run_once, DEAD_LETTERS_EVERY_S)
 
 
 def _schedules(settings: RelaySettings, *, follow_catalog: bool) -> Schedules:
@@ -156,8 +156,8 @@ def _schedules(settings: RelaySettings, *, follow_catalog: bool) -> Schedules:
 
 def _webhooks(settings: RelaySettings) -> Webhooks:
     authorities = settings.webhook_ca_file or ssl.get_default_verify_paths().cafile
-    postman = Postman(settings.egress, certificates=None if authorities is None else str(authorities))
-    return Webhooks(_engine(settings, "webhooks"), postman, SecretKeys(settings.secrets_key_file))
+    sender = DeliverySender(settings.egress, certificates=None if authorities is None else str(authorities))
+    return Webhooks(_engine(settings, "webhooks"), sender, SecretKeys(settings.secrets_key_file))
 
 
 def _retention(settings: RelaySettings) -> Sequence[Loop]:

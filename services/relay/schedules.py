@@ -22,7 +22,7 @@ from shared.jobs.submit import submit_all
 from shared.jobs.viewer import Viewer
 from shared.runtime.settings import RING_AFTER_S
 from shared.schedules import due
-from shared.schedules.due import Due, Move, Told
+from shared.schedules.due import Due, HistoryLine, Move
 from shared.schedules.schedule import Cause, Fate, Overlap, Reason
 from shared.schedules.submission import submission_of
 from shared.schedules.turn import turn
@@ -90,7 +90,7 @@ class Schedules:
             metrics.TICKS.labels(line.fate, line.reason or "none").inc()
         return len(found)
 
-    def _try_alone(self, one: Due) -> tuple[Told, Submission | None]:
+    def _try_alone(self, one: Due) -> tuple[HistoryLine, Submission | None]:
         """Write the tick's line and submit its job.
 
         A fault of one tick must not keep others from their jobs; the tick's job can be requested again.
@@ -100,7 +100,7 @@ class Schedules:
         except Exception:
             log.exception("schedule.broken", extra={"schedule_id": one.schedule.id, "tenant": one.schedule.tenant})
             detail = "The relay met an unexpected error."
-            return Told(one.tick, one.cause, Fate.FAILED, Reason.PARAMETERS_WRONG, detail), None
+            return HistoryLine(one.tick, one.cause, Fate.FAILED, Reason.PARAMETERS_WRONG, detail), None
 
     def _submit(self, conn: Connection, submissions: Sequence[Submission]) -> None:
         if submissions:
@@ -129,11 +129,11 @@ class Schedules:
         told = []
         if now_runs.skipped is not None:
             since, last = now_runs.skipped
-            told.append(Told(last, Cause.DUE, Fate.SKIPPED, Reason.MISSED, since=since))
+            told.append(HistoryLine(last, Cause.DUE, Fate.SKIPPED, Reason.MISSED, since=since))
         if now_runs.tick is None:
             return _moved(one, told, now_runs.looked_at), None
         if one.runs_still and schedule.wanted.overlap is Overlap.SKIP:
-            told.append(Told(now_runs.tick, Cause.DUE, Fate.SKIPPED, Reason.OVERLAP))
+            told.append(HistoryLine(now_runs.tick, Cause.DUE, Fate.SKIPPED, Reason.OVERLAP))
             return _moved(one, told, now_runs.looked_at), None
         line, submission = submission_of(one._replace(tick=now_runs.tick), self._catalog.types)
         unknown = line.reason is Reason.REPORT_TYPE_GONE
@@ -191,11 +191,11 @@ def _without_its_zone(one: Due, problem: str) -> tuple[Move, None]:
     """
     if one.now < one.tick + timedelta(seconds=_UNKNOWN_FOR_S):
         return _again(one), None
-    told = Told(one.tick, Cause.DUE, Fate.FAILED, Reason.PARAMETERS_WRONG, f"timeZone: {problem}")
+    told = HistoryLine(one.tick, Cause.DUE, Fate.FAILED, Reason.PARAMETERS_WRONG, f"timeZone: {problem}")
     return Move(one.schedule.id, one.schedule.tenant, [told], stop_reason=told.reason), None
 
 
-def _moved(one: Due, told: Sequence[Told], looked_at: datetime) -> Move:
+def _moved(one: Due, told: Sequence[HistoryLine], looked_at: datetime) -> Move:
     """Move the schedule to its next tick, or end it if there is none."""
     schedule, timing = one.schedule, one.schedule.wanted.timing
     tick = timing.next_tick(looked_at)

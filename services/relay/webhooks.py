@@ -22,7 +22,7 @@ from shared.database.engine import transactional
 from shared.webhooks import delivering, store
 from shared.webhooks.delivering import DELAYS_S, Attempt, Claimed
 from shared.webhooks.event import message_id, signature
-from shared.webhooks.sending import Answer, Letter, Postman
+from shared.webhooks.sending import Answer, DeliveryRequest, DeliverySender
 from shared.webhooks.spread import spread
 
 log = logging.getLogger(__name__)
@@ -58,10 +58,10 @@ class Webhooks:
     Used from one thread only.
     """
 
-    def __init__(self, engine: Engine, postman: Postman, keys: SecretKeys) -> None:
+    def __init__(self, engine: Engine, sender: DeliverySender, keys: SecretKeys) -> None:
         self._engine = engine
         self._transactions = transactional(engine)
-        self._postman = postman
+        self._sender = sender
         self._keys = keys
         self._claimed: dict[UUID, Claimed] = {}
         """Deliveries by lease: a relay that was asleep may claim a delivery again that it still has under way."""
@@ -74,7 +74,7 @@ class Webhooks:
         Returns 0 if there were none and nothing is under way.
         """
         spread_now = 0
-        if not self._postman.under_way and not self._unwritten:
+        if not self._sender.under_way and not self._unwritten:
             with self._engine.connect() as conn:
                 if not delivering.any_due(conn):
                     return 0
@@ -83,13 +83,13 @@ class Webhooks:
             spread_now, made = spread(conn, most=_EVENTS)
         metrics.WEBHOOK_EVENTS.inc(spread_now)
         taken = self._send()
-        answers = self._postman.wait(_WAIT_S)
+        answers = self._sender.wait(_WAIT_S)
         self._unwritten += [self._attempt(answer) for answer in answers]
         self._write()
-        return spread_now + made + taken + len(answers) + self._postman.under_way
+        return spread_now + made + taken + len(answers) + self._sender.under_way
 
     def _send(self) -> int:
-        room = _MOST - self._postman.under_way
+        room = _MOST - self._sender.under_way
         if room <= 0:
             return 0
         with self._transactions.begin() as conn:
@@ -105,7 +105,7 @@ class Webhooks:
                 self._unwritten.append(self._attempt(Answer(one.token, None, "secret", 0, None, None, b"", None)))
                 continue
             self._claimed[one.token] = one
-            self._postman.send(_letter(one, keys))
+            self._sender.send(_request(one, keys))
         return len(claimed)
 
     def _attempt(self, answer: Answer) -> Attempt:
@@ -148,13 +148,13 @@ def judge(answer: Answer, tries: int) -> Verdict:
     return Verdict("waiting", max(delay_s, after_s or 0.0), throttle_s)
 
 
-def _letter(one: Claimed, keys: Sequence[bytes]) -> Letter:
+def _request(one: Claimed, keys: Sequence[bytes]) -> DeliveryRequest:
     message, timestamp, body = message_id(one.event_id), int(one.now), one.body.encode()
     headers = [
         "Content-Type: application/json", f"webhook-id: {message}", f"webhook-timestamp: {timestamp}",
         f"webhook-signature: {signature(keys, message, timestamp, body)}",
     ]  # fmt: skip
-    return Letter(one.token, one.tenant, one.url, headers, body)
+    return DeliveryRequest(one.token, one.tenant, one.url, headers, body)
 
 
 def _seconds(retry_after: str | None) -> float | None:

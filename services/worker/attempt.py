@@ -11,9 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.worker import attempt_spans, inline, metrics
 from services.worker.assembly import Parts
+from services.worker.cooldown import Cooldown
 from services.worker.fitness import OWN_FAULTS, is_exhausted, scratch_fault
 from services.worker.held import Held, StopReason
-from services.worker.not_again import NotAgain
 from services.worker.outcomes import Cancelled, Lost, Outcome
 from services.worker.passwords import Passwords
 from services.worker.phase_timer import PhaseTimer
@@ -46,10 +46,10 @@ _FORMATS = frozenset({*Format, BUNDLE})
 class Attempts:
     """Carries out attempts. Safe to use from several threads."""
 
-    def __init__(self, parts: Parts, not_again: NotAgain, scratch: Scratch) -> None:
+    def __init__(self, parts: Parts, cooldown: Cooldown, scratch: Scratch) -> None:
         self._fitness = parts.fitness
         self._engine = parts.engine
-        self._not_again = not_again
+        self._cooldown = cooldown
         self._versions = {(name, report.version) for name, report in parts.catalog.types.items()}
         """Every version of a report type that this worker's catalog has held."""
         self._settings = parts.settings
@@ -109,7 +109,7 @@ class Attempts:
         `reason` is shown to the operator only.
         """
         self._fitness.note(error.code, reason)
-        self._not_again.note(held.lease.job_id, shared=error.code == FailureCode.ARTIFACT_STORE_UNAVAILABLE)
+        self._cooldown.note(held.lease.job_id, shared=error.code == FailureCode.ARTIFACT_STORE_UNAVAILABLE)
         return GivenBack(held.lease, Cause(error.code, str(error), error.hint), attempt_spans.retry_headers(held))
 
     def _is_other_version(self, job: StartedJob) -> bool:

@@ -15,9 +15,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.worker import inline, metrics
 from services.worker.assembly import Parts
+from services.worker.cooldown import Cooldown
 from services.worker.held import Held
 from services.worker.in_flight import InFlight
-from services.worker.not_again import NotAgain
 from shared.database.engine import transactional
 from shared.jobs.admission import admit
 from shared.jobs.doorbell import read_doorbell
@@ -59,7 +59,7 @@ class Intake:
         parts: Parts,
         in_flight: InFlight,
         dispatch: Callable[[Sequence[Held]], None],
-        not_again: NotAgain,
+        cooldown: Cooldown,
         *,
         stop: threading.Event,
         may_take_over: Callable[[], bool] = lambda: True,
@@ -75,7 +75,7 @@ class Intake:
         self._dispatch = dispatch
         self._stop = stop
         self._fitness = parts.fitness
-        self._not_again = not_again
+        self._cooldown = cooldown
         self._may_take_over = may_take_over
         self._inbox: queue.SimpleQueue[Sequence[Received]] = queue.SimpleQueue()
         self._failing = False
@@ -154,7 +154,7 @@ class Intake:
         held = self._in_flight.job_ids()
         ours = []
         for doorbell in doorbells:
-            left_s = self._not_again.seconds_left(doorbell.job_id)
+            left_s = self._cooldown.seconds_left(doorbell.job_id)
             if doorbell.job_id in held or left_s > 0:
                 metrics.STARTS.labels("left_alone").inc()
                 self._hide(doorbell.message, most_s=max(1, min(900, math.ceil(left_s or 900))))

@@ -10,12 +10,12 @@ from services.worker.acknowledgements import Acknowledgements
 from services.worker.assembly import Parts
 from services.worker.attempt import Attempts
 from services.worker.attempt_pool import AttemptPool
+from services.worker.cooldown import Cooldown
 from services.worker.finisher import Finisher
 from services.worker.heartbeat import TICK_S, Heartbeat
 from services.worker.held import StopReason
 from services.worker.in_flight import InFlight
 from services.worker.intake import Intake
-from services.worker.not_again import NotAgain
 from services.worker.pollers import Pollers
 from services.worker.presence import TICK_S as PRESENCE_TICK_S
 from services.worker.presence import PresenceBeat
@@ -44,10 +44,10 @@ class Worker:
         self._finisher = Finisher(parts, self._in_flight, self._acknowledgements)
         self._heartbeat = Heartbeat(parts, self._in_flight)
         self._presence = PresenceBeat(parts, self._in_flight)
-        not_again = NotAgain()
+        cooldown = Cooldown()
         self._fitness = parts.fitness
         self._scratch = Scratch(parts.settings.scratch, parts.engine)
-        attempts = Attempts(parts, not_again, self._scratch)
+        attempts = Attempts(parts, cooldown, self._scratch)
         self._pool = AttemptPool(attempts, self._in_flight, self._finisher, stop=self._leaving)
         heartbeat_s, lease_s = parts.settings.heartbeat_s, parts.settings.lease_s
         contact = Contact(parts.engine, gap_s=min(2 * heartbeat_s + 5, lease_s - heartbeat_s))
@@ -55,7 +55,7 @@ class Worker:
             parts,
             self._in_flight,
             self._pool.dispatch,
-            not_again,
+            cooldown,
             stop=self._leaving,
             may_take_over=lambda: contact.unbroken_s >= 2 * heartbeat_s,
         )

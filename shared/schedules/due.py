@@ -33,7 +33,7 @@ class Due(NamedTuple):
     """True if the job of its last due tick has not ended."""
 
 
-class Told(NamedTuple):
+class HistoryLine(NamedTuple):
     """A line of a schedule's history."""
 
     tick: datetime
@@ -50,7 +50,7 @@ class Move(NamedTuple):
 
     schedule_id: UUID
     tenant: str
-    told: Sequence[Told]
+    told: Sequence[HistoryLine]
     """Empty leaves the tick as it is, to be looked at again at `due_at`."""
     next_tick: datetime | None = None
     due_at: datetime | None = None
@@ -255,7 +255,7 @@ def move(conn: Connection, moves: Sequence[Move]) -> set[UUID]:
     return set(conn.execute(_MOVE, asked).scalars())
 
 
-def settle(conn: Connection, told: Sequence[tuple[UUID, Told]]) -> set[UUID]:
+def settle(conn: Connection, told: Sequence[tuple[UUID, HistoryLine]]) -> set[UUID]:
     """Write what happened to requested ticks, each with its schedule's id.
 
     Returns the ids of the jobs that must be submitted in this transaction.

@@ -14,7 +14,7 @@ from shared.catalog.shape import UTC_NAME, WORDS
 from shared.ids import uuid7
 from shared.jobs import file_name
 from shared.jobs.submission import Submission
-from shared.schedules.due import Due, Told
+from shared.schedules.due import Due, HistoryLine
 from shared.schedules.schedule import Fate, Reason, Schedule
 
 
@@ -27,18 +27,18 @@ class Refused(NamedTuple):
 
 def submission_of(
     one: Due, types: Mapping[str, ReportType], *, job_id: UUID | None = None
-) -> tuple[Told, Submission | None]:
+) -> tuple[HistoryLine, Submission | None]:
     """Return the history line of the tick, and its job, if it has one; with the given id, if there is one."""
     owner = one.schedule.owner
     if owner.key_id is not None and one.key_id is None:
-        return Told(one.tick, one.cause, Fate.FAILED, Reason.OWNER_GONE), None
+        return HistoryLine(one.tick, one.cause, Fate.FAILED, Reason.OWNER_GONE), None
     if owner.until is not None and one.now >= owner.until:
-        return Told(one.tick, one.cause, Fate.FAILED, Reason.GRANT_OVER), None
+        return HistoryLine(one.tick, one.cause, Fate.FAILED, Reason.GRANT_OVER), None
     scopes = owner.scopes if owner.key_id is None else one.key_scopes
     answer = submission_for(one.schedule, one.tick, types, scopes, job_id or uuid7())
     if isinstance(answer, Refused):
-        return Told(one.tick, one.cause, Fate.FAILED, answer.reason, answer.detail), None
-    return Told(one.tick, one.cause, Fate.SUBMITTED, job_id=answer.id), answer
+        return HistoryLine(one.tick, one.cause, Fate.FAILED, answer.reason, answer.detail), None
+    return HistoryLine(one.tick, one.cause, Fate.SUBMITTED, job_id=answer.id), answer
 
 
 def submission_for(

@@ -28,11 +28,11 @@ def addresses_of(host: str) -> Sequence[str]:
 
 @dataclass(frozen=True, slots=True)
 class _LookUp:
-    """A host whose look-up is running or waiting, and the letters that need it."""
+    """A host whose look-up is running or waiting, and the requests that need it."""
 
     host: str
     tenant: str
-    letters: set[UUID] = field(default_factory=set)
+    requests: set[UUID] = field(default_factory=set)
 
 
 class Lookups:
@@ -47,15 +47,15 @@ class Lookups:
         self._at_work: dict[str, _LookUp] = {}
         self._found: dict[UUID, Sequence[str]] = {}
 
-    def begin(self, letter: UUID, host: str, *, tenant: str) -> None:
-        """Start looking the host up for this letter, unless that is in progress already."""
+    def begin(self, request: UUID, host: str, *, tenant: str) -> None:
+        """Start looking the host up for this request, unless that is in progress already."""
         with self._changed:
             one = self._at_work.get(host) or self._waiting.setdefault((tenant, host), _LookUp(host, tenant))
-            one.letters.add(letter)
+            one.requests.add(request)
             self._start()
 
     def take(self) -> dict[UUID, Sequence[str]]:
-        """Return the addresses found since the last call, for each letter's host; empty if the host has none."""
+        """Return the addresses found since the last call, for each request's host; empty if the host has none."""
         with self._changed:
             found, self._found = self._found, {}
             return found
@@ -65,24 +65,24 @@ class Lookups:
         with self._changed:
             self._changed.wait_for(lambda: self._found, timeout_s)
 
-    def forget(self, letter: UUID) -> None:
-        """Stop waiting for the letter. A look-up for it that has not begun does not begin."""
+    def forget(self, request: UUID) -> None:
+        """Stop waiting for the request. A look-up for it that has not begun does not begin."""
         with self._changed:
             for one in (*self._waiting.values(), *self._at_work.values()):
-                one.letters.discard(letter)
-            self._found.pop(letter, None)
-            self._waiting = {key: one for key, one in self._waiting.items() if one.letters}
+                one.requests.discard(request)
+            self._found.pop(request, None)
+            self._waiting = {key: one for key, one in self._waiting.items() if one.requests}
 
     def _start(self) -> None:
         """Begin what may begin, the oldest first. The lock must be held."""
         of = Counter(one.tenant for one in self._at_work.values())
         for one in list(self._waiting.values()):
             if (one.tenant, one.host) not in self._waiting:
-                continue  # another tenant's turn came first, and took these letters along
+                continue  # another tenant's turn came first, and took these requests along
             if len(self._at_work) < MOST and of[one.tenant] < MOST_OF_ONE:
                 of[one.tenant] += 1
                 for key in [key for key in self._waiting if key[1] == one.host]:
-                    one.letters.update(self._waiting.pop(key).letters)
+                    one.requests.update(self._waiting.pop(key).requests)
                 self._at_work[one.host] = one
                 try:
                     threading.Thread(target=self._work, args=(one,), name="webhook-look-up", daemon=True).start()
@@ -99,5 +99,5 @@ class Lookups:
 
     def _end(self, one: _LookUp, addresses: Sequence[str]) -> None:
         del self._at_work[one.host]
-        self._found.update(dict.fromkeys(one.letters, addresses))
+        self._found.update(dict.fromkeys(one.requests, addresses))
         self._changed.notify_all()

@@ -27,20 +27,20 @@ _MOST_HEAD = 8_192
 _AGENT = f"Todoke/{VERSION} (+https://www.standardwebhooks.com)"
 
 
-class Letter(NamedTuple):
+class DeliveryRequest(NamedTuple):
     """A request to send."""
 
     id: UUID
     """By this id the sender recognises its answer."""
     tenant: str
-    """The tenant, so that its name server cannot delay the letters of others."""
+    """The tenant, so that its name server cannot delay the requests of others."""
     url: str
     headers: Sequence[str]
     body: bytes
 
 
 class Answer(NamedTuple):
-    """The result of a letter."""
+    """The result of a request."""
 
     id: UUID
     status: int | None
@@ -56,8 +56,8 @@ class Answer(NamedTuple):
     retry_after: str | None
 
 
-class Postman:
-    """Sends letters. Used from one thread."""
+class DeliverySender:
+    """Sends requests. Used from one thread."""
 
     def __init__(self, egress: Egress, *, certificates: str | None, lookups: Lookups | None = None) -> None:
         """`certificates` is a file of authorities in PEM; None for libcurl's own. `lookups` finds hosts."""
@@ -66,26 +66,26 @@ class Postman:
         self._lookups = lookups or Lookups()
         self._multi = pycurl.CurlMulti()
         self._looked_up: dict[UUID, _Sending] = {}
-        """Letters whose host is being looked up."""
+        """Requests whose host is being looked up."""
         self._under_way: dict[Any, _Sending] = {}
 
     @property
     def under_way(self) -> int:
-        """How many letters have no answer yet."""
+        """How many requests have no answer yet."""
         return len(self._under_way) + len(self._looked_up)
 
-    def send(self, letter: Letter) -> None:
-        """Begin to send the letter."""
-        sending = _Sending(letter, self._egress, self._certificates)
-        host = _name_in(letter.url)
+    def send(self, request: DeliveryRequest) -> None:
+        """Begin to send the request."""
+        sending = _Sending(request, self._egress, self._certificates)
+        host = _name_in(request.url)
         if host is None:
             self._connect(sending)
         else:
-            self._looked_up[letter.id] = sending
-            self._lookups.begin(letter.id, host, tenant=letter.tenant)
+            self._looked_up[request.id] = sending
+            self._lookups.begin(request.id, host, tenant=request.tenant)
 
     def wait(self, timeout_s: float) -> Sequence[Answer]:
-        """Work on all letters until one of them is done or the time is over. Returns those that are done."""
+        """Work on all requests until one of them is done or the time is over. Returns those that are done."""
         give_up_at = time.monotonic() + timeout_s
         while self.under_way:
             done = list(self._lost())
@@ -101,17 +101,17 @@ class Postman:
         return []
 
     def _lost(self) -> Iterator[Answer]:
-        """Connect to the hosts that were found. Yields the answers of letters whose host was not found."""
-        for letter_id, addresses in self._lookups.take().items():
-            sending = self._looked_up.pop(letter_id)
+        """Connect to the hosts that were found. Yields the answers of requests whose host was not found."""
+        for request_id, addresses in self._lookups.take().items():
+            sending = self._looked_up.pop(request_id)
             if addresses:
                 self._connect(sending, addresses)
             else:
                 yield sending.answer(pycurl.E_COULDNT_RESOLVE_HOST)
-        for letter_id, sending in list(self._looked_up.items()):
+        for request_id, sending in list(self._looked_up.items()):
             if sending.age_s > CONNECT_TIMEOUT_S:
-                self._lookups.forget(letter_id)
-                yield self._looked_up.pop(letter_id).answer(pycurl.E_OPERATION_TIMEDOUT)
+                self._lookups.forget(request_id)
+                yield self._looked_up.pop(request_id).answer(pycurl.E_OPERATION_TIMEDOUT)
 
     def _connect(self, sending: "_Sending", addresses: Sequence[str] = ()) -> None:
         sending.connect_to(addresses)
@@ -129,12 +129,12 @@ class Postman:
                 return answers
 
     def close(self) -> None:
-        """Drop everything: letters without an answer are sent again when their lease is over."""
+        """Drop everything: requests without an answer are sent again when their lease is over."""
         for curl, sending in self._under_way.items():
             self._multi.remove_handle(curl)
             sending.close()
-        for letter_id, sending in self._looked_up.items():
-            self._lookups.forget(letter_id)
+        for request_id, sending in self._looked_up.items():
+            self._lookups.forget(request_id)
             sending.close()
         self._under_way.clear()
         self._looked_up.clear()
@@ -144,10 +144,10 @@ class Postman:
 class _Sending:
     """One request and its answer."""
 
-    def __init__(self, letter: Letter, egress: Egress, certificates: str | None) -> None:
-        self._letter = letter
+    def __init__(self, request: DeliveryRequest, egress: Egress, certificates: str | None) -> None:
+        self._request = request
         self._egress = egress
-        self._encrypted = letter.url.startswith("https://")
+        self._encrypted = request.url.startswith("https://")
         self._opened = self._refused = False
         self._began = time.monotonic()
         self._sent: list[bytes] = []
@@ -155,8 +155,8 @@ class _Sending:
         self._head_bytes = 0
         self._body = bytearray()
         self._names = pycurl.CurlShare()
-        self._names.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_DNS)  # else all letters would share results
-        self.curl = self._prepared(letter, certificates)
+        self._names.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_DNS)  # else all requests would share results
+        self.curl = self._prepared(request, certificates)
 
     @property
     def age_s(self) -> float:
@@ -168,7 +168,7 @@ class _Sending:
 
         The time of the look-up counts.
         """
-        parts = urlsplit(self._letter.url)
+        parts = urlsplit(self._request.url)
         if addresses:
             port = parts.port or (443 if self._encrypted else 80)
             places = ",".join(f"[{one}]" if ":" in one else one for one in addresses)
@@ -181,13 +181,13 @@ class _Sending:
         self.curl.close()
         self._names.close()
 
-    def _prepared(self, letter: Letter, certificates: str | None) -> Any:
-        """Return a handle that sends the letter directly to an allowed address, and records every byte."""
+    def _prepared(self, request: DeliveryRequest, certificates: str | None) -> Any:
+        """Return a handle that sends the request directly to an allowed address, and records every byte."""
         curl = pycurl.Curl()
         options: dict[int, object] = {
-            pycurl.URL: letter.url,
-            pycurl.POSTFIELDS: letter.body,
-            pycurl.HTTPHEADER: [*letter.headers, "Accept:", "Expect:"],
+            pycurl.URL: request.url,
+            pycurl.POSTFIELDS: request.body,
+            pycurl.HTTPHEADER: [*request.headers, "Accept:", "Expect:"],
             pycurl.USERAGENT: _AGENT,
             pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
             pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
@@ -251,7 +251,7 @@ class _Sending:
         enough = code == pycurl.E_WRITE_ERROR and len(self._body) >= MOST_READ
         error = None if code == 0 or enough else self._word_for(code)
         return Answer(
-            self._letter.id,
+            self._request.id,
             None if error else status,
             error,
             round(self.age_s * 1000),

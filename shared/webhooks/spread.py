@@ -56,7 +56,7 @@ _SPREAD = text("""
 """)
 
 
-class Told(NamedTuple):
+class Recipient(NamedTuple):
     """A recipient of an event."""
 
     webhook: Webhook
@@ -77,7 +77,7 @@ def spread(conn: Connection, *, most: int) -> tuple[int, int]:
         {"webhook_id": str(one.webhook.id), "event_id": str(event.id), "tenant": event.tenant, "url": one.url,
          "body": body_of(event)}
         for event in events
-        for one in told_of(event, webhooks)
+        for one in recipients_of(event, webhooks)
     ]  # fmt: skip
     asked = {
         "deliveries": json_text.write(deliveries), "events": [event.id for event in events],
@@ -86,7 +86,7 @@ def spread(conn: Connection, *, most: int) -> tuple[int, int]:
     return len(events), int(conn.execute(_SPREAD, asked).scalar_one())
 
 
-def told_of(event: Event, webhooks: Mapping[str, Sequence[Webhook]]) -> Sequence[Told]:
+def recipients_of(event: Event, webhooks: Mapping[str, Sequence[Webhook]]) -> Sequence[Recipient]:
     """Return the recipients of the event: each webhook that subscribes to it, and the callback of the job's own
     request.
 
@@ -94,8 +94,10 @@ def told_of(event: Event, webhooks: Mapping[str, Sequence[Webhook]]) -> Sequence
     nothing. Each recipient has conditions of its own, so nobody can keep an event from others.
     """
     own = webhooks.get(event.tenant, ())
-    told = [Told(webhook, None) for webhook in own if webhook.wants(event) and met(webhook.wanted.notify_when, event)]
+    recipients = [
+        Recipient(webhook, None) for webhook in own if webhook.wants(event) and met(webhook.wanted.notify_when, event)
+    ]
     if event.callback_url is not None and met(event.callback_when, event):
         signer = next((one for one in own if one.wanted.origin == origin_of(event.callback_url)), None)
-        told += [Told(signer, event.callback_url)] if signer is not None else []
-    return told
+        recipients += [Recipient(signer, event.callback_url)] if signer is not None else []
+    return recipients

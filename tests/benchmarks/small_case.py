@@ -19,8 +19,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from services.worker.attempt import Attempts
+from services.worker.cooldown import Cooldown
 from services.worker.held import Held
-from services.worker.not_again import NotAgain
 from services.worker.scratch import Scratch
 from shared.database.engine import create_engine
 from shared.jobs.lease import Lease, StartedJob
@@ -61,7 +61,7 @@ def _attempts(dsn: str, folder: Path, *, plain: bool) -> Attempts:
         REPORT_SOURCE_URL=dsn,
         REPORT_PREVIEW=os.environ.get("REPORT_PREVIEW", "on"),
     )  # fmt: skip
-    return Attempts(parts, NotAgain(), Scratch(folder, engine))
+    return Attempts(parts, Cooldown(), Scratch(folder, engine))
 
 
 def _run(attempts: Attempts, format_: str) -> None:

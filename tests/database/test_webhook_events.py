@@ -106,7 +106,7 @@ def test_a_tick_whose_commit_fails_is_told_to_nobody(conn: Connection, engine: E
     schedule_id = a_schedule(conn)
     with transactional(engine).connect() as other:
         [one] = due.due(other, most=10)
-        line = due.Told(one.tick, one.cause, Fate.FAILED, Reason.OWNER_GONE)
+        line = due.HistoryLine(one.tick, one.cause, Fate.FAILED, Reason.OWNER_GONE)
         due.move(other, [due.Move(schedule_id, "acme", [line], stop_reason=Reason.OWNER_GONE)])
         assert len(events(other)) == 1
         other.rollback()

@@ -13,7 +13,7 @@ from services.relay.webhooks import Webhooks
 from shared.access.secret_keys import SecretKeys
 from shared.ids import uuid7
 from shared.jobs.finish import Failure, fail
-from shared.webhooks.sending import Answer, Letter, Postman
+from shared.webhooks.sending import Answer, DeliveryRequest, DeliverySender
 from tests.support.certificates import self_signed
 from tests.support.eventually import eventually
 from tests.support.jobs import a_job, started
@@ -35,28 +35,28 @@ def a_failed_job(conn: Connection) -> None:
     fail(conn, [Failure(started(conn, job_id).lease, "internal_error", "it broke", retryable=False, delay_s=0)])
 
 
-def posted(postman: Postman, url: str) -> Answer:
-    """How a letter to that address goes."""
-    postman.send(Letter(uuid7(), "acme", f"{url}/todoke", ["Content-Type: application/json"], b"{}"))
+def posted(sender: DeliverySender, url: str) -> Answer:
+    """How a request to that address goes."""
+    sender.send(DeliveryRequest(uuid7(), "acme", f"{url}/todoke", ["Content-Type: application/json"], b"{}"))
     answers: Sequence[Answer] = []
     give_up_at = time.monotonic() + 60
     while not answers and time.monotonic() < give_up_at:
-        answers = postman.wait(1)
-    postman.close()
+        answers = sender.wait(1)
+    sender.close()
     return answers[0]
 
 
-def the_relays_postman(authorities: Path | None) -> Postman:
+def the_relays_sender(authorities: Path | None) -> DeliverySender:
     """As a relay has it with WEBHOOK_CA_FILE."""
     named = {} if authorities is None else {"WEBHOOK_CA_FILE": authorities}
     settings = relay_settings(WEBHOOK_NETWORKS="loopback", WEBHOOK_PORTS="1-65535", **named)
-    return _webhooks(settings)._postman
+    return _webhooks(settings)._sender
 
 
 def test_who_has_the_certificate_of_its_address_is_told_where_its_authority_is_trusted(tmp_path: Path) -> None:
     files = self_signed(tmp_path, "127.0.0.1")
     with Listener(tls=files) as listener:
-        answer = posted(the_relays_postman(files[0]), listener.url)
+        answer = posted(the_relays_sender(files[0]), listener.url)
 
     assert (answer.status, answer.error) == (204, None)
     assert [heard.path for heard in listener.heard] == ["/todoke"]
@@ -67,7 +67,7 @@ def test_with_a_certificate_that_proves_nothing_nothing_is_told(tmp_path: Path, 
     files = self_signed(tmp_path, named)
     trusted = None if named == "127.0.0.1" else files[0]
     with Listener(tls=files) as listener:
-        answer = posted(the_relays_postman(trusted), listener.url)
+        answer = posted(the_relays_sender(trusted), listener.url)
 
     assert (answer.status, answer.error, answer.request_head) == (None, "tls", None)
     assert listener.heard == []
@@ -75,7 +75,7 @@ def test_with_a_certificate_that_proves_nothing_nothing_is_told(tmp_path: Path, 
 
 def test_who_does_not_speak_tls_is_told_nothing(tmp_path: Path) -> None:
     with Listener() as listener:
-        answer = posted(Postman(OPEN, certificates=None), listener.url.replace("http:", "https:"))
+        answer = posted(DeliverySender(OPEN, certificates=None), listener.url.replace("http:", "https:"))
 
     assert (answer.status, answer.error) == (None, "tls")
     assert listener.heard == []

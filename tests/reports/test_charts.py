@@ -19,8 +19,8 @@ from shared.reports import charts
 from shared.reports.interface import RenderCancelled, RenderedFile, RenderRequest, ReportError
 from shared.reports.process import charts_drawn, child, sandbox
 from shared.reports.process.confinement import Needs, confine
-from shared.reports.process.ear import Ear
 from shared.reports.process.seccomp import Sockets
+from shared.reports.process.worker_listener import WorkerListener
 from tests.reports.conftest import MakeRequest, Run
 from tests.reports.test_pdf import text_of, with_pdf
 from tests.support.eventually import eventually
@@ -185,6 +185,6 @@ def test_after_so_many_charts_there_is_another_process(
 
 
 def test_a_chart_of_too_many_values_is_refused_before_it_is_sent() -> None:
-    ear = Ear.__new__(Ear)
+    listener = WorkerListener.__new__(WorkerListener)
     with pytest.raises(charts.ChartRefused, match="longer than 8 MB"):
-        ear.draw(charts.Chart("x" * (charts.MOST_BYTES + 1), ""), None)
+        listener.draw(charts.Chart("x" * (charts.MOST_BYTES + 1), ""), None)

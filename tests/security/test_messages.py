@@ -10,10 +10,10 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.engine import Connection, Engine
 
+from services.worker.cooldown import Cooldown
 from services.worker.held import Held
 from services.worker.in_flight import InFlight
 from services.worker.intake import Intake
-from services.worker.not_again import NotAgain
 from services.worker.pollers import Pollers
 from shared.jobs.doorbell import read_doorbell
 from shared.queues.interface import Received
@@ -155,7 +155,7 @@ def test_poisoned_deliveries_neither_stop_a_worker_nor_start_what_is_not_there(
         WORKER_LEASE_S=600, WORKER_POLL_S=0,
     )  # fmt: skip
     stop = threading.Event()
-    intake = Intake(parts, in_flight, dispatch, NotAgain(), stop=stop)
+    intake = Intake(parts, in_flight, dispatch, Cooldown(), stop=stop)
     pollers = Pollers(parts, in_flight, intake, stop=stop, behind=lambda: False)
     while pollers.run_once():
         intake.run_once()

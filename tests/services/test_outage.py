@@ -10,9 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from services.worker.cooldown import Cooldown
 from services.worker.in_flight import InFlight
 from services.worker.intake import Intake
-from services.worker.not_again import NotAgain
 from services.worker.worker import Worker
 from shared.database.contact import Contact
 from shared.database.engine import create_engine, transactional
@@ -184,7 +184,7 @@ def test_an_intake_that_may_not_take_over_leaves_expired_leases(
     queue, held, may = InMemoryQueue(), list[Any](), [False]
     parts = worker_parts(engine, queue, tmp_path, WORKER_POLL_S=0)
     in_flight = InFlight(4)
-    intake = Intake(parts, in_flight, held.extend, NotAgain(), stop=threading.Event(), may_take_over=lambda: may[0])
+    intake = Intake(parts, in_flight, held.extend, Cooldown(), stop=threading.Event(), may_take_over=lambda: may[0])
     job_id = a_job(conn)
     started(conn, job_id)
     expire_lease(conn, job_id)
@@ -201,7 +201,7 @@ def test_a_worker_does_not_start_a_job_that_it_holds(engine: Engine, conn: Conne
     queue, held = InMemoryQueue(), list[Any]()
     parts = worker_parts(engine, queue, tmp_path, WORKER_POLL_S=0)
     in_flight = InFlight(4)
-    intake = Intake(parts, in_flight, held.extend, NotAgain(), stop=threading.Event())
+    intake = Intake(parts, in_flight, held.extend, Cooldown(), stop=threading.Event())
     job_id = a_job(conn)
 
     def ring() -> None:

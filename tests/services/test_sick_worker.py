@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy.engine import Connection, Engine
 
 from services.worker import fitness, metrics
+from services.worker.cooldown import Cooldown
 from services.worker.fitness import Fitness, Unfit
-from services.worker.not_again import NotAgain
 from shared.artifacts.interface import ArtifactStoreUnavailable
 from shared.failures import FailureCode
 from shared.jobs import sweep
@@ -290,20 +290,20 @@ def test_a_worker_does_not_start_a_job_that_it_holds(sick: Bench) -> None:
 
 def test_a_job_that_no_worker_can_do_is_looked_at_less_and_less_often() -> None:
     clock = [0.0]
-    not_again = NotAgain(clock=lambda: clock[0])
+    cooldown = Cooldown(clock=lambda: clock[0])
     job_id, pauses = uuid4(), []
     for _ in range(6):
-        not_again.note(job_id)
-        pauses.append(not_again.seconds_left(job_id))
+        cooldown.note(job_id)
+        pauses.append(cooldown.seconds_left(job_id))
         clock[0] += pauses[-1]
-        assert not_again.seconds_left(job_id) == 0
+        assert cooldown.seconds_left(job_id) == 0
 
     assert pauses == [60, 120, 240, 480, 900, 900]
     other = uuid4()
     for pause_s in (5, 10, 20):
-        not_again.note(other, shared=True)
-        assert not_again.seconds_left(other) == pause_s
-    assert not_again.seconds_left(uuid4()) == 0
+        cooldown.note(other, shared=True)
+        assert cooldown.seconds_left(other) == pause_s
+    assert cooldown.seconds_left(uuid4()) == 0
 
 
 def test_a_probe_that_succeeds_in_vain_comes_after_longer_and_longer_rests(tmp_path: Path) -> None:

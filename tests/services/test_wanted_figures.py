@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from deploy.local.choices import SAMPLE_CATALOG
 from services.worker.attempt import Attempts
+from services.worker.cooldown import Cooldown
 from services.worker.held import Held
-from services.worker.not_again import NotAgain
 from services.worker.scratch import Scratch
 from shared.catalog.load import load_catalog
 from shared.database.engine import create_engine
@@ -54,7 +54,7 @@ def asked(conn: Connection, worker_engine: Engine, tmp_path: Path) -> Asked:
         render=render,
         catalog=load_catalog(SAMPLE_CATALOG),
     )
-    attempts = Attempts(parts, NotAgain(), Scratch(tmp_path, worker_engine))
+    attempts = Attempts(parts, Cooldown(), Scratch(tmp_path, worker_engine))
 
     def ask(report: str = "carrier-delays", **options: object) -> bool:
         job = a_job(conn, tenant="acme", report_type=report, options=options or None)

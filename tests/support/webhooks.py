@@ -17,7 +17,7 @@ from shared.ids import uuid7
 from shared.runtime.egress import Egress, read_networks, read_ports
 from shared.webhooks import store
 from shared.webhooks.event import CHOOSABLE, EventType, new_secret
-from shared.webhooks.sending import Postman
+from shared.webhooks.sending import DeliverySender
 from shared.webhooks.webhook import Wanted
 from tests.support.http_server import LoopbackServer, QuietHandler
 
@@ -77,11 +77,11 @@ def secret_keys(folder: Path) -> SecretKeys:
 @contextmanager
 def a_relays_share(engine: Engine, keys: SecretKeys, egress: Egress = OPEN) -> Iterator[Webhooks]:
     """A relay's share of the webhooks."""
-    postman = Postman(egress, certificates=None)
+    sender = DeliverySender(egress, certificates=None)
     try:
-        yield Webhooks(engine, postman, keys)
+        yield Webhooks(engine, sender, keys)
     finally:
-        postman.close()
+        sender.close()
 
 
 def a_webhook(

@@ -7,7 +7,7 @@ import pytest
 
 from shared.runtime.egress import Egress, WrongNetworks, read_networks, read_ports
 from shared.webhooks.lookups import Lookups
-from shared.webhooks.sending import Answer, Letter, Postman, _Sending
+from shared.webhooks.sending import Answer, DeliveryRequest, DeliverySender, _Sending
 from shared.webhooks.url import Target, read_url
 from tests.support.http_server import LoopbackServer, QuietHandler
 
@@ -128,12 +128,12 @@ def port() -> Iterator[int]:
         yield int(server.url.rsplit(":", 1)[1])
 
 
-def sent(postman: Postman, url: str) -> Answer:
+def sent(sender: DeliverySender, url: str) -> Answer:
     """How sending there went."""
-    postman.send(Letter(uuid4(), "acme", url, [], b"{}"))
+    sender.send(DeliveryRequest(uuid4(), "acme", url, [], b"{}"))
     answers: list[Answer] = []
-    while postman.under_way:
-        answers += postman.wait(1)
+    while sender.under_way:
+        answers += sender.wait(1)
     return answers[0]
 
 
@@ -143,23 +143,25 @@ def sent(postman: Postman, url: str) -> Answer:
      "0.0.0.0", "[::]"],
 )  # fmt: skip
 def test_no_spelling_of_this_machine_is_connected_to(port: int, host: str) -> None:
-    postman = Postman(ANY_PORT, certificates=None)
+    sender = DeliverySender(ANY_PORT, certificates=None)
     try:
         for scheme in ("http", "https"):
-            answer = sent(postman, f"{scheme}://{host}:{port}/")
+            answer = sent(sender, f"{scheme}://{host}:{port}/")
             assert (answer.status, answer.error, answer.request_head) == (None, "not_allowed", None)
     finally:
-        postman.close()
+        sender.close()
 
 
 def test_proxies_of_the_environment_are_not_asked(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
-    postman = Postman(Egress(ports=read_ports("1-65535"), opened=read_networks("127.0.0.9/32")), certificates=None)
+    sender = DeliverySender(
+        Egress(ports=read_ports("1-65535"), opened=read_networks("127.0.0.9/32")), certificates=None
+    )
     try:
-        answer = sent(postman, f"http://127.0.0.9:{port}/")
+        answer = sent(sender, f"http://127.0.0.9:{port}/")
     finally:
-        postman.close()
+        sender.close()
     assert answer.error == "unreachable", "nobody listens there, and a proxy would have answered"
 
 
@@ -167,7 +169,7 @@ def test_a_name_that_leads_elsewhere_at_the_next_look_up_is_met_at_the_socket(po
     """127.0.0.9 stands for what is open, and 127.0.0.1, where somebody listens, for what is inside."""
     found: list[str] = []
     egress = Egress(read_networks("127.0.0.9"), ports=read_ports("1-65535"))
-    postman = Postman(egress, certificates=None, lookups=Lookups(lambda _: found))
+    sender = DeliverySender(egress, certificates=None, lookups=Lookups(lambda _: found))
     try:
         for next_address, error in (
             (["127.0.0.9"], "unreachable"),
@@ -177,10 +179,10 @@ def test_a_name_that_leads_elsewhere_at_the_next_look_up_is_met_at_the_socket(po
             (["::1", "127.0.0.1"], "not_allowed"),
         ):
             found[:] = next_address
-            answer = sent(postman, f"http://changes.example:{port}/")
+            answer = sent(sender, f"http://changes.example:{port}/")
             assert (answer.status, answer.error) == (None, error), next_address
     finally:
-        postman.close()
+        sender.close()
 
 
 def test_an_answer_is_read_up_to_a_bound_and_is_not_unpacked() -> None:
@@ -189,12 +191,12 @@ def test_an_answer_is_read_up_to_a_bound_and_is_not_unpacked() -> None:
             self.body()
             self.answer(200, b"x" * 10_000_000, {"Content-Encoding": "gzip"})
 
-    postman = Postman(Egress(read_networks("loopback"), ports=read_ports("1-65535")), certificates=None)
+    sender = DeliverySender(Egress(read_networks("loopback"), ports=read_ports("1-65535")), certificates=None)
     try:
         with LoopbackServer(Floods) as server:
-            answer = sent(postman, server.url)
+            answer = sent(sender, server.url)
     finally:
-        postman.close()
+        sender.close()
     assert (answer.status, answer.error, answer.response_body) == (200, None, b"x" * 4_096)
 
 
@@ -210,8 +212,8 @@ class _Counted(list[bytes]):
 
 def test_no_line_of_a_head_has_all_before_it_gone_through() -> None:
     """libcurl lets 5,000 lines pass: an endpoint took 0.13 s of the relay's time with each answer."""
-    letter = Letter(uuid4(), "acme", "http://127.0.0.9/", [], b"{}")
-    sending = _Sending(letter, Egress(), None)
+    request = DeliveryRequest(uuid4(), "acme", "http://127.0.0.9/", [], b"{}")
+    sending = _Sending(request, Egress(), None)
     head = sending._head = _Counted()
     for line in (b"HTTP/1.1 200 OK\r\n", *[b"a:\r\n"] * 5_000):
         sending._take_head(line)

@@ -82,7 +82,7 @@ def _read(conn: Connection, viewer: Viewer) -> Snapshot:
     return Snapshot(jobs, page.next_before is None)
 
 
-class _Again:
+class _NextSnapshot:
     """When the next snapshot is due, after changes were missed."""
 
     def __init__(self, first: Snapshot) -> None:
@@ -109,7 +109,7 @@ class _Again:
 
 async def follow(parts: Parts, listener: Listener, slot: Slot, first: Snapshot) -> AsyncGenerator[Change, None]:
     """Yield what changes, until the stream must end."""
-    again = _Again(first)
+    again = _NextSnapshot(first)
     while True:
         changes, missed = await slot.take(min(listener.quiet_s, again.due_in_s))
         if listener.must_go:

@@ -54,7 +54,7 @@ class _Reading(Enum):
     BODY = auto()
 
 
-class _Teller:
+class _ThrottledLog:
     """Writes a log line now and then, with the number of refusals since the last."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class _Teller:
             self._count = 0
 
 
-_TELLER = _Teller()
+_REFUSALS = _ThrottledLog()
 _MALFORMED = Problem(400, "malformed_request", "What came is not HTTP/1.1 (RFC 9112).")
 
 
@@ -87,7 +87,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = self._in_body = self._ended = False
         self._head_bytes = 0
         """Bytes of the current header, without those that came in one piece with the end of the previous request."""
-        self._deaf = False
+        self._ignores_input = False
         """True once nothing more is read: later bytes would belong to no request."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -95,7 +95,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)  # type: ignore[arg-type]
         over = len(self.connections) - self._limits.connections
         if over > _SPARE:
-            self._deaf = True
+            self._ignores_input = True
             self.transport.abort()
             return
         self._wait(_Reading.HEADER, _HURRY_S if over > 0 else self._limits.header_s)
@@ -109,7 +109,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read more, within the bounds."""
-        if self._deaf:
+        if self._ignores_input:
             return
         self._unset_keepalive_if_required()
         self._ended = False
@@ -120,7 +120,7 @@ class BoundedProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade:
             # RFC 9110, section 7.8: a server may ignore Upgrade. What follows uses another protocol, so it is not
             # read.
-            self._deaf, self.cycle.keep_alive, self._in_body = True, False, False
+            self._ignores_input, self.cycle.keep_alive, self._in_body = True, False, False
         except httptools.HttpParserError:
             self._refuse(_MALFORMED)
             return
@@ -240,7 +240,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refuse(self, problem: Problem) -> None:
         """Answer what cannot become a request of the application, and close the connection."""
-        self._deaf = True
+        self._ignores_input = True
         self._wait(_Reading.NOTHING)
         cycle = self.cycle
         if cycle is not None and (self._in_body or not cycle.response_complete):
@@ -251,7 +251,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 if self._in_body:
                     self.transport.close()
                 return
-        _TELLER.tell(problem)
+        _REFUSALS.tell(problem)
         self.transport.write(_raw(problem, self._limits.root_path))
         self.transport.close()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from shared.reports import charts
 from shared.reports.charts import Chart, ChartRefused
-from shared.reports.process.ear import LENGTH
+from shared.reports.process.worker_listener import LENGTH
 
 MEMORY_MB = 512
 """Besides what V8 reserves for code. A chart that needs more ends the process, and fails its own report."""

@@ -12,9 +12,9 @@ from pathlib import Path
 from shared.reports.charts import MOST_BYTES, Chart
 from shared.reports.process import isolation, sandbox, tree
 from shared.reports.process.chart_process import MEMORY_MB
-from shared.reports.process.ear import LENGTH
 from shared.reports.process.launcher import Child, Launcher
 from shared.reports.process.output import Output
+from shared.reports.process.worker_listener import LENGTH
 
 log = logging.getLogger(__name__)
 

@@ -22,10 +22,10 @@ from shared.reports.interface import Cost, Progress, RenderCancelled, RenderedFi
 from shared.reports.manifest import NAME as MANIFEST
 from shared.reports.process import isolation, messages, sandbox, tree
 from shared.reports.process.charts_drawn import Charts
-from shared.reports.process.ear import CHART, LENGTH, STOP
 from shared.reports.process.launcher import Child, Launcher
 from shared.reports.process.output import Output
 from shared.reports.process.source_keys import SourceKeys
+from shared.reports.process.worker_listener import CHART, LENGTH, STOP
 
 log = logging.getLogger(__name__)
 

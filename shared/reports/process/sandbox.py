@@ -24,8 +24,8 @@ from shared.reports.explain import explain
 from shared.reports.interface import RenderedFile, RenderRequest, ReportError
 from shared.reports.process import chart_process, kernel, messages
 from shared.reports.process.confinement import Needs, confine
-from shared.reports.process.ear import Ear
 from shared.reports.process.isolation import Isolation
+from shared.reports.process.worker_listener import WorkerListener
 from shared.reports.sources import scram
 from shared.runtime import logs
 from shared.runtime.parent_death import end_with_parent
@@ -94,7 +94,7 @@ def _report(line: socket.socket, task: Task, request_: bytes) -> None:
     limits = Limits()
     try:
         source = enter(task.needs, task.isolation)
-        charts.draw_by(Ear(line, tell).draw)
+        charts.draw_by(WorkerListener(line, tell).draw)
         if task.login.tells_salt:
             scram.log_in_by(task.login.keys, lambda salt: tell(messages.SaltMet(salt)))
         request = replace(pickle.loads(request_), source_dsn=source, scratch=scratch)  # noqa: S301 - the worker's

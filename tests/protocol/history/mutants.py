@@ -15,8 +15,8 @@ from sqlalchemy.engine import Connection
 
 from services.worker import attempt, storing
 from services.worker.attempt import Attempts
+from services.worker.cooldown import Cooldown
 from services.worker.intake import Doorbell, Intake
-from services.worker.not_again import NotAgain
 from services.worker.storing import Storing
 from shared.jobs import finish, lease, read, submit, succeed, sweep
 from shared.jobs.submission import Accepted, Submission
@@ -245,7 +245,7 @@ MUTANTS = [
     Mutant("a worker's own fault ends the job", nobodys_fault.a_sick_worker_gets_the_last_attempt,
            _own_faults_are_the_jobs, "own_faults_end_no_job"),
     Mutant("a sick worker starts again what it gave back", nobodys_fault.a_sick_worker,
-           lambda patch, _: patch.setattr(NotAgain, "note", lambda *_, **__: None), "given_back_is_left_to_others"),
+           lambda patch, _: patch.setattr(Cooldown, "note", lambda *_, **__: None), "given_back_is_left_to_others"),
     Mutant("an older catalog ends the job", nobodys_fault.an_older_catalog,
            lambda patch, _: patch.setattr(Attempts, "_is_other_version", lambda *_: False),
            "other_catalogs_end_no_job"),

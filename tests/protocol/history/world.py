@@ -18,12 +18,12 @@ from services.api.v1.views import job_view
 from services.relay.publisher import Publisher
 from services.worker.acknowledgements import Acknowledgements
 from services.worker.attempt import Attempts
+from services.worker.cooldown import Cooldown
 from services.worker.finisher import Finisher
 from services.worker.heartbeat import Heartbeat
 from services.worker.held import Held, StopReason
 from services.worker.in_flight import InFlight
 from services.worker.intake import Intake
-from services.worker.not_again import NotAgain
 from services.worker.pollers import Pollers
 from services.worker.scratch import Scratch
 from shared.artifacts.disk import DiskStore
@@ -224,10 +224,10 @@ class Hand:
         self._acknowledgements = Acknowledgements(parts.queue)
         self._finisher = Finisher(parts, in_flight, self._acknowledgements)
         self._heartbeat = Heartbeat(parts, in_flight)
-        not_again = NotAgain()
-        self._intake = Intake(parts, in_flight, self.held.extend, not_again, stop=stop)
+        cooldown = Cooldown()
+        self._intake = Intake(parts, in_flight, self.held.extend, cooldown, stop=stop)
         self._pollers = Pollers(parts, in_flight, self._intake, stop=stop, behind=lambda: False)
-        self._attempts = Attempts(parts, not_again, Scratch(parts.settings.scratch, parts.engine))
+        self._attempts = Attempts(parts, cooldown, Scratch(parts.settings.scratch, parts.engine))
 
     def receive(self) -> "Hand":
         """Take what the queue has, and start it."""

@@ -143,8 +143,8 @@ def _set_clock(offset_s: float) -> None:
 _PAUSES_S = {
     ("services.worker.worker", "_LAST_WRITES_S"): 2.0,
     ("services.worker.fitness", "_PROBE_EVERY_S"): 0.1,
-    ("services.worker.not_again", "_FIRST_S"): 1.0,
-    ("services.worker.not_again", "_FIRST_OF_ALL_S"): 0.3,
+    ("services.worker.cooldown", "_FIRST_S"): 1.0,
+    ("services.worker.cooldown", "_FIRST_OF_ALL_S"): 0.3,
     ("services.relay.assembly", "_RETENTION_EVERY_S"): 0.2,
 }
 """Pauses that no operator needs to set, and that a stage with one worker would wait for again and again: a minute for

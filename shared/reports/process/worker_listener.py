@@ -17,7 +17,7 @@ STOP, CHART = b"s", b"c"
 LENGTH = struct.Struct("=I")
 
 
-class Ear:
+class WorkerListener:
     """Listens in a thread, and ends this process when the worker says so, or is gone."""
 
     def __init__(self, line: socket.socket, tell: Callable[[Chart], object]) -> None:

@@ -14,7 +14,7 @@ _MOST = 10_000
 """How many jobs are remembered. The oldest are forgotten first, which costs one attempt in vain."""
 
 
-class NotAgain:
+class Cooldown:
     """Job → until when this worker leaves it to others: a minute, doubled each time this worker gives it back again.
 
     A job that no worker can work on is therefore tried less and less often until its deadline.
