@@ -1,1 +1,1 @@
-"""The dashboard, and what tells Grafana where it is."""
+"""The dashboard, and the files that tell Grafana where to find it."""

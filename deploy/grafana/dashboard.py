@@ -14,12 +14,12 @@ _RATE = "[$__rate_interval]"
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One graph: what it answers, and the series that answer it."""
+    """One graph: the question that it answers, and the series that answer it."""
 
     title: str
     unit: str
     series: Sequence[tuple[str, str]]
-    """Expression and legend."""
+    """Expressions and legends."""
 
 
 def _quantiles(metric: str) -> list[tuple[str, str]]:
@@ -214,7 +214,7 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
 
 
 def dashboard() -> dict[str, Any]:
-    """The dashboard as Grafana reads it."""
+    """Return the dashboard in Grafana's format."""
     panels: list[dict[str, Any]] = []
     y = 0
     for title, row in ROWS:
@@ -244,7 +244,7 @@ def _panel(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
 
 
 def rendered() -> str:
-    """The file's content."""
+    """Return the file's content."""
     return json.dumps(dashboard(), indent=1) + "\n"
 
 

@@ -14,7 +14,7 @@ _REMEDY = (
 
 
 def program() -> str:
-    """The engine's program: `docker`, or `podman` where only that answers. Raises LocalFailure with the remedy."""
+    """Return the engine's program: `docker`, or `podman` if only that answers. Raises LocalFailure with the remedy."""
     reasons = []
     for name in ("docker", "podman"):
         if shutil.which(name) is None:
@@ -36,7 +36,7 @@ def run(*arguments: str, stdin: str | None = None, timeout_s: float = 120) -> st
 
 
 def build(target: str, tag: str, *, root: str, arguments: Sequence[str]) -> None:
-    """Build one target of deploy/Dockerfile, its progress on stderr. Raises LocalFailure."""
+    """Build one target of deploy/Dockerfile, with its progress on stderr. Raises LocalFailure."""
     command = [program(), "build", "-f", "deploy/Dockerfile", "--target", target, "-t", tag, *arguments, "."]
     if subprocess.run(command, cwd=root, stdout=sys.stderr, check=False).returncode != 0:
         raise LocalFailure(f"the image {tag} could not be built; see above")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from deploy.images import engine
 
-# This runs in the image, which has no tool for it.
+# This runs inside the image, which has no tool for it.
 _LOOK = r"""
 import importlib.metadata as im, json, pathlib, platform, re
 

@@ -5,7 +5,7 @@ import sys
 
 
 def _run() -> int:
-    # While the imports go on there is nothing to stop in order: Ctrl-C just ends the process.
+    # During the imports there is nothing to stop in order: Ctrl-C simply ends the process.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     from deploy.local.command import main
 

@@ -1,4 +1,4 @@
-"""The user's own report types and database in the place of the sample's, looked at before anything is started."""
+"""The user's own report types and database instead of the sample's, checked before anything is started."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ SAMPLE_CATALOG = Path(__file__).parents[1] / "sample" / "catalog"
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What `make run` serves."""
+    """The choices for `make run`."""
 
     catalog: Path = SAMPLE_CATALOG
     source: str | None = None
-    """What queries read, by the name of REPORT_SOURCE_URL; None for the sample data."""
+    """The database that queries read, under the name of REPORT_SOURCE_URL; None for the sample data."""
     named_sources: str = ""
-    """As REPORT_SOURCES has them."""
+    """In the format of REPORT_SOURCES."""
     keys: bool = False
-    """Whether everybody needs an API key."""
+    """Whether everyone needs an API key."""
 
     @property
     def sample(self) -> bool:
@@ -32,7 +32,7 @@ class Choices:
         return self.catalog == SAMPLE_CATALOG
 
     def environment(self) -> Mapping[str, str]:
-        """The variables for the services, without those that are not chosen."""
+        """Return the variables for the services, without those that were not chosen."""
         chosen = {
             "REPORT_SOURCE_URL": self.source,
             "REPORT_SOURCES": self.named_sources,
@@ -42,7 +42,7 @@ class Choices:
 
 
 def choose(catalog: Path | None, sources: Sequence[str], *, keys: bool = False) -> Choices:
-    """Read the catalog and knock at the sources. Raises LocalFailure that says what is wrong with which of them."""
+    """Read the catalog and connect to the sources. Raises LocalFailure, which says what is wrong with which of them."""
     if catalog is None:
         return Choices(keys=keys)
     try:
@@ -63,7 +63,7 @@ def choose(catalog: Path | None, sources: Sequence[str], *, keys: bool = False) 
 
 
 def _is_address(one: str) -> bool:
-    """Rather than NAME=ADDRESS."""
+    """True for an address, as opposed to NAME=ADDRESS."""
     return "://" in one.partition("=")[0] or "=" not in one
 
 
@@ -71,7 +71,7 @@ def _knock(url: str) -> None:
     if not url.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
         if "://" not in url:
             raise LocalFailure("--source must be an address such as postgresql://user:password@host:5432/database")
-        return  # files, or a plugin's scheme: the report that reads it tells
+        return  # files, or a plugin's scheme: the report that reads it will report errors
     try:
         psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=5).close()
     except psycopg.Error as error:

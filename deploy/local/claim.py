@@ -1,4 +1,4 @@
-"""A data folder belongs to one `make run` at a time, which leaves word there of where it is and how it ended."""
+"""A data folder belongs to one `make run` at a time, which records there where it is running and how it ended."""
 
 import contextlib
 import fcntl
@@ -16,7 +16,7 @@ class Claim:
     """Holds the folder until `release`, or until this process ends, however it does."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises LocalFailure that says where the other one runs, and OSError."""
+        """Raises LocalFailure, which says where the other one is running, and OSError."""
         self._file: IO[str] = (folder / "lock").open("a+")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -25,14 +25,14 @@ class Claim:
             self._file.close()
             raise LocalFailure(told) from None
         self.before = self._read()
-        """What the last one left; empty if there was none, or one that was killed before it had written."""
+        """What the last run recorded; empty if there was none, or it was killed before it wrote anything."""
 
     def write(self, url: str) -> None:
-        """Leave word of this one."""
+        """Record this run."""
         self._write({"pid": os.getpid(), "url": url, "startedAt": _now()})
 
     def release(self) -> None:
-        """Leave word that all was stopped in order, and let the next one in."""
+        """Record that everything was stopped in order, and release the folder."""
         if not self._file.closed:
             with contextlib.suppress(OSError):  # a full disk must not keep it from stopping
                 self._write({**self._read(), "stoppedAt": _now()})
@@ -42,7 +42,7 @@ class Claim:
         self._file.seek(0)
         try:
             found = json.loads(self._file.read() or "{}")
-        except ValueError:  # cut short by a crash
+        except ValueError:  # cut off by a crash
             return {}
         return found if isinstance(found, dict) else {}
 
@@ -63,7 +63,7 @@ def _told_of_another(folder: Path, word: Mapping[str, Any]) -> str:
 
 
 def told_of_the_last(word: Mapping[str, Any]) -> str:
-    """One line on how the last one ended."""
+    """Describe in one line how the last run ended."""
     if not word:
         return "nothing tells how it ended"
     if "stoppedAt" in word:
@@ -76,5 +76,5 @@ def _now() -> str:
 
 
 def _shown(moment: str) -> str:
-    """In this machine's time zone, as its user reads clocks."""
+    """Return the moment in this machine's time zone, as its user reads clocks."""
     return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M:%S}"

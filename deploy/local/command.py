@@ -22,11 +22,11 @@ from deploy.local.stack import ROOT, Stack
 from shared.errors import TodokeError
 
 _FORESEEN = (TodokeError, OSError, psycopg.Error, SQLAlchemyError, subprocess.SubprocessError)
-"""What the machine, the disk or a file of the user's can do to a start. Anything else is a mistake of ours."""
+"""Faults of the machine, the disk or the user's files that can prevent a start. Anything else is a bug."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the system. Returns the exit code: 0 all is well, 1 something failed, 130 interrupted at the start."""
+    """Run the system. Returns the exit code: 0 all is well, 1 something failed, 130 interrupted during the start."""
     given = _given(arguments)
     stop = _stop_event()
     try:
@@ -91,11 +91,11 @@ def _given(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 class _Interrupted(Exception):
-    """Ctrl-C came before everything was up, or a second time."""
+    """Ctrl-C came before everything had started, or a second time."""
 
 
 def _stop_event() -> threading.Event:
-    """Returns an event that Ctrl-C or SIGTERM sets while serving; before that, they interrupt the start."""
+    """Return an event that Ctrl-C or SIGTERM sets while serving; before that, they interrupt the start."""
     stop = threading.Event()
 
     def handle(_number: int, _frame: FrameType | None) -> None:

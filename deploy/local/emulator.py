@@ -22,7 +22,7 @@ class Emulator:
         self._folder = folder
         self._services = services
         self.log = folder / "emulator.log"
-        """What it has to say."""
+        """Its output."""
         self._process: subprocess.Popen[bytes] | None = None
         self.port = port
 
@@ -51,7 +51,7 @@ class Emulator:
         return self
 
     def stop(self) -> None:
-        """Save its state and end it."""
+        """Save its state and stop it."""
         if self._process is not None:
             stop(self._process)
             self._process = None
@@ -66,7 +66,7 @@ class Emulator:
 
     @property
     def has_ended(self) -> bool:
-        """True if it was started, and has ended by itself."""
+        """True if it was started, but has ended by itself."""
         return self._process is not None and self._process.poll() is not None
 
     @property
@@ -76,11 +76,11 @@ class Emulator:
 
     @property
     def endpoint_url(self) -> str:
-        """Where SQS and S3 answer."""
+        """The address of SQS and S3."""
         return f"http://127.0.0.1:{self.port}"
 
     def environment(self) -> dict[str, str]:
-        """The standard AWS variables that lead a client here."""
+        """Return the standard AWS variables that direct a client here."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_REGION": REGION,

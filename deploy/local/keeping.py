@@ -1,4 +1,4 @@
-"""Starts a service again that has died, with longer and longer pauses, and gives up on one that cannot live."""
+"""Restarts services that have died, with growing pauses, and gives up on a service that cannot run."""
 
 import signal
 import subprocess
@@ -10,9 +10,9 @@ from pathlib import Path
 from deploy.local.processes import LocalFailure, tail
 
 _PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
-"""Before each start in a row. After the last of them nobody tries again."""
+"""The pauses before consecutive restarts. After the last one, the service is given up."""
 _STEADY_S = 300.0
-"""A service that lived for so long has recovered: the next death counts as the first."""
+"""A service that ran for this long has recovered: its next death counts as the first."""
 
 
 @dataclass(slots=True)
@@ -21,13 +21,13 @@ class _Service:
     started_at: float
     deaths: int = 0
     again_at: float | None = None
-    """When it is started again; None while it runs."""
+    """When it will be restarted; None while it is running."""
     unready: bool = False
-    """True from its new start until it is ready."""
+    """True from its restart until it is ready."""
 
 
 class Keeper:
-    """Keeps services running. For the main thread: whoever starts a process here is the one it ends with."""
+    """Keeps services running. Used from the main thread, with which the processes that it starts end."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Keeper:
         logs: Path,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`start` starts a service by its name, `ready` asks whether it works by now."""
+        """`start` starts a service by its name, `ready` says whether it is ready."""
         self._start = start
         self._ready = ready
         self._say = say
@@ -57,11 +57,11 @@ class Keeper:
         return {name: service.process for name, service in self._services.items()}
 
     def forget(self) -> None:
-        """Keep none of them any more."""
+        """Stop keeping any of them."""
         self._services.clear()
 
     def tend(self) -> None:
-        """Look once at each. Raises LocalFailure, with the end of its log, for one that dies again and again."""
+        """Check each of them once. Raises LocalFailure, with the end of its log, for one that keeps dying."""
         for name, service in self._services.items():
             if service.again_at is not None:
                 if self._clock() >= service.again_at:

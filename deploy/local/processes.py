@@ -19,7 +19,7 @@ from shared.runtime.parent_death import end_with_parent
 
 
 class LocalFailure(TodokeError):
-    """The local system cannot start or go on. The message says what to do."""
+    """The local system cannot start or continue. The message says what to do."""
 
 
 def spawn(
@@ -33,8 +33,8 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     """Start `command` with its output going to `log`, in a session of its own.
 
-    Its own session, so that Ctrl-C reaches only us and we stop it in order. On Linux it gets `orphan_signal`
-    when the thread that called this ends, so call it from the main thread.
+    Because of the session, Ctrl-C reaches only this process, which stops the command in order. On Linux the command
+    gets `orphan_signal` when the thread that called this ends, so call it from the main thread.
     """
     options = identity(user)
     if sys.platform == "linux":
@@ -48,7 +48,7 @@ def spawn(
 
 
 def identity(user: str | None) -> dict[str, Any]:
-    """What subprocess needs to run a command as `user`, group and all; nothing for None."""
+    """Return the arguments with which subprocess runs a command as `user`, including groups; none for None."""
     if user is None:
         return {}
     return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
@@ -59,14 +59,14 @@ class Process(Protocol):
 
     @property
     def pid(self) -> int:
-        """Its id."""
+        """Its process id."""
 
     @property
     def returncode(self) -> int | None:
-        """Its exit code, negative for a signal; None until it has ended and somebody has asked."""
+        """Its exit code, negative for a signal; None until it has ended and `poll` or `wait` was called."""
 
     def poll(self) -> int | None:
-        """Ask whether it has ended. Returns its exit code."""
+        """Check whether it has ended. Returns its exit code."""
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end. Raises TimeoutExpired."""
@@ -79,22 +79,22 @@ class Process(Protocol):
 
 
 def ask(process: Process, number: int = signal.SIGTERM) -> None:
-    """Send it a signal, unless it has ended."""
+    """Send the process a signal, unless it has ended."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(number)
 
 
 def stop(process: Process, *, number: int = signal.SIGTERM, timeout_s: float = 15) -> bool:
-    """Ask it to end, and insist after `timeout_s`. True if asking was enough."""
+    """Ask the process to end, and kill it after `timeout_s`. True if it ended by itself."""
     ask(process, number)
     return ends(process, timeout_s=timeout_s)
 
 
 def ends(process: Process, *, timeout_s: float) -> bool:
-    """Wait for a process that was asked, and kill it after `timeout_s`. True if it ended by itself.
+    """Wait for a process that was asked to end, and kill it after `timeout_s`. True if it ended by itself.
 
-    Asking again would be wrong: a second signal tells a service to leave its work undone.
+    Asking again would be wrong: a second signal tells a service to abandon its work.
     """
     try:
         process.wait(timeout_s)
@@ -106,13 +106,13 @@ def ends(process: Process, *, timeout_s: float) -> bool:
 
 
 _PORTS = range(15_000, 32_000)
-"""Below the ranges that Linux (32768 and up), macOS and IANA (49152 and up) take outgoing connections' ports from."""
+"""Below the port ranges that Linux (32768 and up), macOS and IANA (49152 and up) use for outgoing connections."""
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on at this moment.
+    """Return a TCP port on which nothing listens at this moment.
 
-    Not one that the kernel proposes: it may give the same one to an outgoing connection before our service binds it.
+    It is not proposed by the kernel, which may give the same one to an outgoing connection before our service binds it.
     """
     for port in random.sample(_PORTS, 200):
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -122,7 +122,10 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """True if a server could listen on `port` of 127.0.0.1 now. A server that has just ended does not hold the port."""
+    """True if a server could listen on `port` of 127.0.0.1 now.
+
+    A server that has just ended does not occupy the port.
+    """
     if port not in _PORTS:
         return False
     with socket.socket() as probe, contextlib.suppress(OSError):
@@ -133,7 +136,7 @@ def is_free(port: int) -> bool:
 
 
 def require_free(port: int) -> None:
-    """Raise LocalFailure with the remedy if somebody listens on `port`."""
+    """Raise LocalFailure with the remedy if something listens on `port`."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -157,7 +160,7 @@ def ready(url: str) -> bool:
 def wait_until(
     ready: Callable[[], bool], *, what: str, process: subprocess.Popen[bytes], log: Path, timeout_s: float
 ) -> None:
-    """Wait until `ready()`. Raises LocalFailure with the end of the log when the process ends or time runs out."""
+    """Wait until `ready()`. Raises LocalFailure with the end of the log if the process ends or time runs out."""
     give_up_at = time.monotonic() + timeout_s
     while not ready():
         if process.poll() is not None:
@@ -168,7 +171,7 @@ def wait_until(
 
 
 def tail(log: Path, lines: int = 15) -> str:
-    """The end of a log, for an error message."""
+    """Return the end of a log, for an error message."""
     if not log.exists():
         return f"It wrote no log ({log})."
     text = log.read_text(errors="replace").splitlines()[-lines:]

@@ -1,4 +1,4 @@
-"""What to tell of a start that failed, and what helps."""
+"""Explains a failed start, and what helps."""
 
 import errno
 import shutil
@@ -22,13 +22,13 @@ def require_room(folder: Path) -> None:
 
 
 def free_mb(folder: Path) -> int:
-    """Megabytes that may still be written below `folder`."""
+    """Return the megabytes that can still be written below `folder`."""
     return shutil.disk_usage(folder).free >> 20
 
 
 def remedy(error: BaseException, folder: Path) -> str:
-    """The error's message, and what helps if the disk is the reason."""
-    # The first line: SQLAlchemy appends the statement, psycopg where in the data it stood.
+    """Return the error's message, and what helps if a full disk is the reason."""
+    # The first line: SQLAlchemy appends the statement, psycopg the position in the data.
     words = str(error) if isinstance(error, TodokeError) else str(error).strip().partition("\n")[0]
     message = words or type(error).__name__
     if not _is_disk_full(error, message, folder):
@@ -40,8 +40,9 @@ def remedy(error: BaseException, folder: Path) -> str:
 
 
 def _is_disk_full(error: BaseException, message: str, folder: Path) -> bool:
-    """By its number, by the words that every program uses for it, or by a look: a service that could write nothing
-    could not write why either."""
+    """True if the disk is full: by the error number, by the words that every program uses for it, or by a check,
+    because a service that could write nothing could not write the reason either.
+    """
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return True
     if any(words in message for words in ("No space left on device", "Disk quota exceeded")):

@@ -1,4 +1,4 @@
-"""One report of each type, submitted and watched: with a line for each on a terminal, with lines elsewhere."""
+"""Submits one report of each type, and shows the progress: one line each on a terminal, plain lines elsewhere."""
 
 import contextlib
 import sys
@@ -20,14 +20,14 @@ _GIVE_UP_S = 600.0
 _IN_EVERY_FORMAT = frozenset({"airport-traffic", "carrier-delays", "calendar"})
 
 Job = Mapping[str, Any]
-"""As the API tells it."""
+"""As the API returns it."""
 
 
 def submit(stack: Stack, say: Callable[[str], None]) -> list[Job]:
-    """Submit one job per report type that needs no parameters, and tell of the others. Returns the jobs.
+    """Submit one job per report type that needs no parameters, and mention the others. Returns the jobs.
 
-    The flights are made in all their formats, the big export as CSV only; the other samples and the user's own in
-    their first. Raises LocalFailure.
+    The flights are made in all their formats, the big export as CSV only; the other samples and the user's own in their
+    first. Raises LocalFailure.
     """
     jobs: list[Job] = []
     with _asking(stack) as todoke:
@@ -42,7 +42,7 @@ def submit(stack: Stack, say: Callable[[str], None]) -> list[Job]:
 
 @contextlib.contextmanager
 def _asking(stack: Stack) -> Iterator[Todoke]:
-    """The client; what it meets is a failure of the stack."""
+    """Yield the client, whose errors become failures of the stack."""
     try:
         with Todoke(stack.url, stack.own_key) as todoke:
             yield todoke
@@ -51,7 +51,10 @@ def _asking(stack: Stack) -> Iterator[Todoke]:
 
 
 def watch(stack: Stack, jobs: Sequence[Job], *, quiet: bool) -> list[Job]:
-    """Show the jobs' progress on stderr until all have ended. Returns them as they ended; raises LocalFailure."""
+    """Show the jobs' progress on stderr until all have ended.
+
+    Returns them in their final state; raises LocalFailure.
+    """
     if quiet or not sys.stderr.isatty():
         return _follow(stack, jobs, _lines(quiet))
     with progress_on(Console(stderr=True)) as progress:
@@ -71,7 +74,7 @@ def watch(stack: Stack, jobs: Sequence[Job], *, quiet: bool) -> list[Job]:
 
 
 def progress_on(console: Console) -> Progress:
-    """A line for each job, on which only what goes on is cut where a terminal is narrow."""
+    """Return one line per job, on which only the current phase is cut off if the terminal is narrow."""
     return Progress(
         SpinnerColumn(finished_text="[green]✓"),
         TextColumn("{task.fields[report]}", table_column=_column(20)),
@@ -105,7 +108,7 @@ def _follow(stack: Stack, jobs: Sequence[Job], show: Callable[[Job], None]) -> l
 
 
 def _lines(quiet: bool) -> Callable[[Job], None]:
-    """Returns what prints one line per change of state, for logs and pipes."""
+    """Return a function that prints one line per change of state, for logs and pipes."""
     shown: dict[str, str] = {}
 
     def show(job: Job) -> None:

@@ -31,16 +31,16 @@ from shared.jobs.backlog import measure
 ROOT = Path(__file__).parents[2]
 _DATABASE = "todoke"
 _GRACE_S = 10
-"""For running reports at Ctrl-C: a person waits for it. In production it is 25 s."""
+"""For running reports at Ctrl-C: a person is waiting. In production it is 25 s."""
 _STOP_S = 10
-"""Beyond the grace, for what is given back and for a machine that is busy."""
+"""In addition to the grace period, for giving jobs back and for a busy machine."""
 _MOST_FILES = 10_000
-"""Counted; more are "or more"."""
+"""The most files that are counted; more are shown as "or more"."""
 _NOT_OURS = (
     "AWS_", "PG", "API_", "WORKER_", "RELAY_", "DATABASE_", "SQS_", "METRICS_", "CATALOG_", "ARTIFACT_", "SECRETS_",
     "WEBHOOK_",
 )  # fmt: skip
-"""Variables of the user's shell that would lead the services away from here."""
+"""Variables of the user's shell that would direct the services elsewhere."""
 
 
 class Stack:
@@ -62,37 +62,37 @@ class Stack:
 
     @property
     def url(self) -> str:
-        """Where the API answers."""
+        """The address of the API."""
         return f"http://127.0.0.1:{self._api_port}"
 
     @property
     def artifacts(self) -> Path:
-        """Where finished files are."""
+        """The folder of the finished files."""
         return self._folder / "artifacts"
 
     @property
     def latest(self) -> Path:
-        """Where links to the newest finished files are."""
+        """The folder with links to the newest finished files."""
         return self._folder / "latest"
 
     @property
     def logs(self) -> Path:
-        """Where the services log."""
+        """The folder of the services' logs."""
         return self._folder / "logs"
 
     @property
     def variables(self) -> Path:
-        """A file for `.` in a shell, which leads commands to this stack. It holds passwords."""
+        """A file for `.` in a shell, which directs commands to this stack. It contains passwords."""
         return self._folder / "env"
 
     @property
     def catalog(self) -> Path:
-        """The report types that are served."""
+        """The folder of the report types that are served."""
         return self._choices.catalog
 
     @property
     def samples(self) -> bool:
-        """Whether they are the sample reports."""
+        """True if they are the sample reports."""
         return self._choices.sample
 
     @property
@@ -105,11 +105,11 @@ class Stack:
 
     @functools.cached_property
     def own_key(self) -> str | None:
-        """An API key for the first reports; None where nobody needs one."""
+        """An API key for the first reports; None if none is required."""
         return own_key(self._postgres.dsn(_DATABASE)) if self._choices.keys else None
 
     def open_door(self) -> Door | None:
-        """What the person at this machine gets in with; None where nobody needs anything."""
+        """Return what gives the user access; None if nothing is required."""
         return open_door(self._postgres.dsn(_DATABASE), self.url) if self._choices.keys else None
 
     def __enter__(self) -> Self:
@@ -164,7 +164,7 @@ class Stack:
         self._say(f"{self._folder} has the data of an earlier start, with {many}: {told_of_the_last(claim.before)}")
 
     def _tell_unfinished(self) -> None:
-        """They are done before the new ones, which would look stuck otherwise."""
+        """Mention unfinished jobs, which are done before the new ones: otherwise these would look stuck."""
         engine = create_engine(self._postgres.dsn(_DATABASE), application_name="todoke-local")
         try:
             with engine.connect() as conn:
@@ -181,7 +181,7 @@ class Stack:
             )
 
     def _source(self) -> str:
-        """What queries read: the user's database, or the sample data, loaded."""
+        """Return the database that queries read: the user's, or the loaded sample data."""
         if self._choices.source:
             return self._choices.source
         self._say("loading the sample data")
@@ -194,7 +194,7 @@ class Stack:
         return self._postgres.dsn(_DATABASE, user=READER, password=password)
 
     def stop(self) -> None:
-        """End the services, then what they stand on. Interrupted, it ends all of them at once."""
+        """Stop the services, then what they depend on. If it is interrupted, it stops all of them at once."""
         try:
             for process in self._keeper.processes.values():
                 ask(process)
@@ -213,22 +213,25 @@ class Stack:
                 self._claim.release()
 
     def tend(self) -> None:
-        """Start services again that have died, and say so. Raises LocalFailure for what cannot be mended so."""
+        """Restart services that have died, and say so. Raises LocalFailure if that does not help."""
         for what, part in (("PostgreSQL", self._postgres), ("the SQS emulator", self._emulator)):
             if part.has_ended:
                 raise LocalFailure(f"{what} has ended, and nothing works without it. {tail(part.log)}")
         self._keeper.tend()
 
     def _reader_password(self) -> str:
-        """The sample reader's password. Kept between starts: a worker may still hold connections with it."""
+        """Return the sample reader's password.
+
+        It is kept between starts: a worker may still have connections with it.
+        """
         return self._kept("reader-password", secrets.token_urlsafe(24)).read_text()
 
     def _secret_keys(self) -> Path:
-        """The keys of secrets in the database. Kept between starts, as those secrets are."""
+        """Return the keys of secrets in the database. They are kept between starts, as those secrets are."""
         return self._kept("secrets.keys", f"local {base64.b64encode(secrets.token_bytes(32)).decode()}\n").resolve()
 
     def _kept(self, name: str, new: str) -> Path:
-        """The file of that name, which holds what an earlier start wrote; at the first start, `new`."""
+        """Return the file of that name, with the content of an earlier start; at the first start, `new`."""
         file = self._folder / name
         if not file.exists() or not file.read_text():  # interrupted before it was written
             _write_secret(file, new)
@@ -253,7 +256,7 @@ class Stack:
             "SQS_QUEUE_URL": self._make_queues(keep),
             "ARTIFACT_URL": self.artifacts.resolve().as_uri(),
             "SECRETS_KEY_FILE": str(self._secret_keys()),
-            # Whoever tries webhooks here listens on this machine.
+            # A user who tries webhooks here listens on this machine.
             "WEBHOOK_NETWORKS": "loopback",
             "WEBHOOK_PORTS": "1-65535",
             "API_HOST": "127.0.0.1",
@@ -286,7 +289,7 @@ class Stack:
 
 
 def _write_secret(file: Path, text: str) -> None:
-    """Whole or not at all, and never readable by others."""
+    """Write the file completely or not at all, and never readable by others."""
     new = file.with_name(f"{file.name}.new")
     new.touch(mode=0o600)
     new.write_text(text)

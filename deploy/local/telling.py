@@ -1,4 +1,4 @@
-"""What `make run` tells: lines of at most 80 columns for a person, one document for a script."""
+"""The output of `make run`: lines of at most 80 columns for people, one document for scripts."""
 
 import contextlib
 import os
@@ -14,16 +14,16 @@ from shared.access.tenants import DEFAULT_TENANT
 from todoke.sizes import size
 
 _USUAL_PORT = "8000"
-"""Where `todoke` looks by itself."""
+"""The address that `todoke` uses by default."""
 
 
 def say(line: str) -> None:
-    """One line on stderr: stdout is for results."""
+    """Print one line on stderr: stdout is for results."""
     print(line, file=sys.stderr, flush=True)
 
 
 def document(stack: Stack, jobs: Sequence[Job], seconds: float) -> dict[str, object]:
-    """All jobs and files, for `--json`."""
+    """Return all jobs and files, for `--json`."""
     return {
         "url": stack.url,
         "seconds": round(seconds, 2),
@@ -51,7 +51,7 @@ def document(stack: Stack, jobs: Sequence[Job], seconds: float) -> dict[str, obj
 
 
 def files(stack: Stack, jobs: Sequence[Job], seconds: float) -> None:
-    """Where the reports are: one short name for each folder, which stays the same from run to run."""
+    """Print where the reports are: one short name for each folder, which stays the same from run to run."""
     print(f"\nThe first reports were ready {seconds:.1f} s after the start:\n")
     for job in jobs:
         if job["status"] != "SUCCESS":
@@ -64,7 +64,7 @@ def files(stack: Stack, jobs: Sequence[Job], seconds: float) -> None:
 
 
 def addresses(stack: Stack, jobs: Sequence[Job], door: Door | None) -> None:
-    """Where everything answers, what opens it, and lines to copy."""
+    """Print all addresses, what gives access, and lines to copy."""
     catalog, variables = short(stack.catalog), short(stack.variables)
     relay, worker = stack.metrics_ports["relay"], stack.metrics_ports["worker"]
     asked = "\n".join(f"  {line}" for line in _commands(stack, jobs, door))
@@ -112,7 +112,7 @@ and with another whenever you like:
 
 
 def _commands(stack: Stack, jobs: Sequence[Job], door: Door | None) -> Sequence[str]:
-    """What a newcomer does first: with a job that is there, so that each line works as it stands."""
+    """Return a newcomer's first commands, with an existing job, so that each line works as it is."""
     usual = stack.url.rpartition(":")[2] == _USUAL_PORT
     lines = [] if usual else [f"export TODOKE_URL={stack.url}"]
     if door is not None:
@@ -126,7 +126,7 @@ def _commands(stack: Stack, jobs: Sequence[Job], door: Door | None) -> Sequence[
 
 
 def short(path: Path) -> str:
-    """From where `make` runs, if it is below."""
+    """Return the path relative to where `make` runs, if it is below."""
     absolute = path.absolute()
     return str(absolute.relative_to(ROOT)) if absolute.is_relative_to(ROOT) else str(absolute)
 
@@ -142,7 +142,9 @@ def _file(stack: Stack, job: Job, name: str) -> str:
 
 
 def _latest(stack: Stack, job: Job) -> Path:
-    """A link to the folder of the job's files, named after its report type; the folder where links cannot be made."""
+    """Return a link to the folder of the job's files, named after its report type; the folder itself where links are
+    impossible.
+    """
     folder = Path(_file(stack, job, _artifacts(job)[0]["name"])).parent
     link = stack.latest / str(job["reportType"])
     with contextlib.suppress(OSError):

@@ -20,7 +20,7 @@ from psycopg import sql
 from shared.errors import TodokeError
 
 READER = "todoke_sample_reader"
-"""The role that report queries run under: it can read the schema `sample`, and nothing else."""
+"""The role under which report queries run: it can read the schema `sample`, and nothing else."""
 
 EXPECTED_ROWS = {"airlines": 16, "airports": 1_458, "planes": 3_322, "weather": 26_115, "flights": 336_776}
 """As published with the data set (R package nycflights13 1.0.2, read 2026-11-23)."""
@@ -53,15 +53,15 @@ CREATE TABLE sample.flights (
 """
 
 _TIMEOUT = "15min"
-"""For one statement of the reader: a net under the limits of the report types."""
+"""For one statement of the reader: a safety net under the limits of the report types."""
 
 
 class SampleDataMissing(TodokeError):
-    """The CSV files are not there, or not those that the reports were written for."""
+    """The CSV files are missing, or not those for which the reports were written."""
 
 
 class SampleSchemaTaken(TodokeError):
-    """The database has a schema `sample` with something else in it, which is not ours to drop."""
+    """The database has a schema `sample` with other content, which must not be dropped."""
 
 
 def load(
@@ -77,7 +77,7 @@ def load(
     seconds. Raises SampleDataMissing, SampleSchemaTaken and psycopg.Error.
     """
     with psycopg.connect(_libpq(database_url), connect_timeout=10) as conn:
-        conn.execute("SELECT pg_advisory_xact_lock(7262610702)")  # two loaders queue up
+        conn.execute("SELECT pg_advisory_xact_lock(7262610702)")  # two loaders wait for each other
         if conn.execute("SELECT to_regnamespace('sample') IS NULL").fetchone() == (True,):
             _load(conn, on_table)
         counts = _counts(conn)
@@ -86,7 +86,7 @@ def load(
 
 
 def _libpq(database_url: str) -> str:
-    """SQLAlchemy names its driver in the scheme; libpq does not know it."""
+    """Return the URL for libpq: SQLAlchemy names its driver in the scheme, which libpq does not know."""
     return database_url.replace("postgresql+psycopg://", "postgresql://", 1)
 
 
@@ -128,7 +128,7 @@ def _grant(conn: psycopg.Connection, password: str | None) -> None:
     if conn.execute("SELECT FROM pg_roles WHERE rolname = %s", [READER]).fetchone() is None:
         conn.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(reader))
     if password is not None:
-        # Hashed here: a statement with the password in it may be logged.
+        # Hashed here: a statement that contains the password may be logged.
         hashed = conn.pgconn.encrypt_password(password.encode(), READER.encode(), b"scram-sha-256").decode()
         conn.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(reader, sql.Literal(hashed)))
     conn.execute(sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(reader))
@@ -139,7 +139,7 @@ def _grant(conn: psycopg.Connection, password: str | None) -> None:
 
 @contextlib.contextmanager
 def open_csv(table: str) -> Iterator[IO[bytes]]:
-    """The bytes of one of the data set's CSV files. Raises SampleDataMissing."""
+    """Yield the bytes of one of the data set's CSV files. Raises SampleDataMissing."""
     if table == "flights":
         with zipfile.ZipFile(_installed("flights.csv.zip")) as archive, archive.open("flights.csv") as file:
             yield file
@@ -169,7 +169,7 @@ def main() -> int:
     database_url = arguments.database_url or os.environ.get("DATABASE_URL")
     if not database_url:
         parser.error("no database: set DATABASE_URL or give --database-url")
-    # Not an argument: every user of the machine can read those.
+    # Not an argument, which every user of the machine could read.
     password = os.environ.get("SAMPLE_READER_PASSWORD")
     if arguments.reader_login and not password:
         parser.error("no password: set SAMPLE_READER_PASSWORD")

@@ -1,1 +1,1 @@
-"""Tools of developers: the audit of packages, the check of migrations, the generated pages of docs."""
+"""Tools for developers: the audit of packages, the check of migrations, the generated pages of the documentation."""

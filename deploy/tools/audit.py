@@ -32,7 +32,7 @@ def _audit(lock: str) -> int:
 
 
 def report(lock: str, packages: list[Mapping[str, Any]]) -> int:
-    """Print what pip-audit found out about the packages. Returns 1 for a vulnerability that is not accepted."""
+    """Print what pip-audit found about the packages. Returns 1 for a vulnerability that is not accepted."""
     skipped = [package for package in packages if "skip_reason" in package]
     found = [
         f"{package['name']} {package['version']}: {flaw['id']} (fixed in {', '.join(flaw['fix_versions']) or 'none'})"

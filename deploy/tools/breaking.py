@@ -1,7 +1,7 @@
-"""What an older client of the API would stumble over, told from two descriptions of it.
+"""Finds changes of the API that would break an older client, by comparing two descriptions of the API.
 
-What a request may say may only grow, and what an answer says may only grow: a path, a field, a value, a status that is
-gone is told, and so is what is newly required or narrower than it was.
+What a request may contain may only grow, and what an answer contains may only grow: a path, a field, a value or a
+status that disappears is reported, and so is anything that becomes required or narrower.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -12,12 +12,12 @@ Schema = Mapping[str, Any]
 _Compare = Callable[[Schema, Schema, str, int], Iterator[str]]
 
 _DEEPEST = 12
-"""Schemas within each other that are looked at; one that holds itself ends there."""
+"""How many levels of nested schemas are compared; a recursive schema ends there."""
 _AT_LEAST, _AT_MOST = ("minimum", "minLength", "minItems"), ("maximum", "maxLength", "maxItems", "maxProperties")
 
 
 def breaking(old: Document, new: Document) -> list[str]:
-    """Every change from `old` to `new` that breaks a client, each in a sentence."""
+    """Return every change from `old` to `new` that breaks a client, each in a sentence."""
     return list(_Comparison(old, new).all())
 
 
@@ -83,7 +83,9 @@ class _Comparison:
                 yield from self._each(content["schema"], there.get("schema", {}), f"{where} body", 0, self._given)
 
     def _each(self, before: Schema, after: Schema, where: str, depth: int, compare: _Compare) -> Iterator[str]:
-        """Compare what either may be: of a request each old one must be taken, of an answer each new one be known."""
+        """Compare the alternatives: each old one of a request must still be accepted, and each new one of an answer
+        must be known.
+        """
         if depth > _DEEPEST:
             return
         were, are = _either(before, self._old), _either(after, self._new)
@@ -137,7 +139,7 @@ class _Comparison:
 
 
 def _either(schema: Schema, document: Document) -> list[Schema]:
-    """What a schema may be, each without references and of one type."""
+    """Return the alternatives of a schema, each without references and of one type."""
     if "$ref" in schema:
         return _either(document["components"]["schemas"][str(schema["$ref"]).rpartition("/")[2]], document)
     if several := schema.get("anyOf") or schema.get("oneOf"):

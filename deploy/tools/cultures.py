@@ -17,7 +17,7 @@ _RIGHT_TO_LEFT_MARKS = str.maketrans("", "", "\u200e\u200f\u061c")
 
 
 def main() -> int:
-    """Print the file: a line for each language, and for each region that writes numbers in another way."""
+    """Print the file: one line for each language, and for each region that writes numbers differently."""
     found: dict[str, Mapping[str, object]] = {}
     for code, name in sorted(locale.windows_locale.items()):
         language, _, region = name.partition("_")
@@ -41,7 +41,7 @@ def _culture(tag: str, code: int) -> Mapping[str, object] | None:
     except (UnknownLocaleError, ValueError):
         return None
     system = one.default_numbering_system
-    # What a language does not say of its own digits, it says of Latin ones.
+    # If a language says nothing about its own digits, the entry for Latin ones applies.
     symbols = {**one.number_symbols["latn"], **one.number_symbols.get(system, {})}
     zero = {"arab": 0x660, "arabext": 0x6F0, "beng": 0x9E6, "deva": 0x966, "mymr": 0x1040}.get(system)
     if "decimal" not in symbols:

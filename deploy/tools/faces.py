@@ -22,24 +22,24 @@ from shared.reports.formats.pdf.letters import needs_neighbours
 RECORD = FACES / "faces.json"
 _OPEN_FONT, _BITSTREAM = "OFL-1.1", "Bitstream-Vera AND LicenseRef-Public-Domain"
 _MARKS = ((0x0300, 0x036F), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0x20D0, 0x20FF), (0xFE20, 0xFE2F))
-"""Marks that stand over or below any letter."""
+"""Marks above or below any letter."""
 _EMOJI = 0x1F000
 _NAMES = (0, 1, 2, 3, 4, 5, 6, 13, 14, 16, 17)
-"""Names that a face keeps: those of the family, the copyright and the licence."""
+"""Names that are kept in a face: family, copyright and licence."""
 
 
 _TEXT, _NONE, _ALL = ("kern", "mark", "mkmk", "ccmp", "locl"), (), ("*",)
 """Layout features: for scripts with marks, for East Asian ones, and for sequences that must not be torn."""
 _JOINERS = (0x200C, 0x200D, 0x25CC)
-"""Marks of joining and of not joining, and the circle below a mark that stands alone: every face of joined letters has
-its own, because a word is shaped in one face."""
+"""Joiners and non-joiners, and the circle below a mark that stands alone: every face of joined letters needs its own,
+because a word is shaped in one face."""
 _BLOCKS: Mapping[str, Sequence[tuple[int, int]]] = {
     "Arabic": ((0x0600, 0x06FF), (0x0750, 0x077F), (0x0870, 0x08FF), (0xFB50, 0xFDFF), (0xFE70, 0xFEFE)),
     "Hebrew": ((0x0590, 0x05FF), (0xFB1D, 0xFB4F)),
     "Devanagari": ((0x0900, 0x097F), (0x1CD0, 0x1CFF), (0xA830, 0xA839), (0xA8E0, 0xA8FF)),
     "Thai": ((0x0E00, 0x0E7F),),
 }
-"""The blocks of Unicode whose letters a face of joined letters keeps."""
+"""The blocks of Unicode whose letters are kept in a face of joined letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Package:
     name: str
     version: str
     sha256: str
-    """Of the archive that npm packs."""
+    """The digest of the archive that npm packs."""
     licence: str = _OPEN_FONT
     licence_file: str = "LICENSE_FONT"
 
@@ -63,7 +63,7 @@ class Source:
     face: str
     features: Sequence[str]
     script: str = ""
-    """Of `_BLOCKS`; empty keeps the letters of all scripts whose letters can stand alone."""
+    """One of `_BLOCKS`; empty keeps the letters of all scripts whose letters can stand alone."""
 
 
 _EXPO = "@expo-google-fonts/"
@@ -92,7 +92,7 @@ _DEJAVU = Package(
 
 
 def _joined(package: Package, script: str) -> Sequence[Source]:
-    """The faces of a script whose letters need their neighbours."""
+    """Return the faces of a script whose letters depend on their neighbours."""
     family = f"NotoSans{script}"
     return [
         Source(package, f"{weight}/{family}_{weight}.ttf", f"{family}-{weight[3:]}.ttf", _ALL, script)
@@ -117,7 +117,7 @@ _STEPS: Sequence[Sequence[Source]] = (
     (Source(_DEJAVU, "ttf/DejaVuSans.ttf", "DejaVuSans.ttf", _TEXT),
      Source(_DEJAVU, "ttf/DejaVuSans-Bold.ttf", "DejaVuSans-Bold.ttf", _TEXT)),
 )  # fmt: skip
-"""The chain's families in their order, with their weights."""
+"""The chain's families in order, with their weights."""
 
 
 def main() -> None:
@@ -148,7 +148,7 @@ def _entry(source: Source, content: bytes) -> dict[str, str]:
 
 
 def _packed(package: Package, folder: Path) -> Path:
-    """Fetch the package, once, compare its digest, and return its folder."""
+    """Fetch the package once, compare its digest, and return its folder."""
     plain = package.name.removeprefix("@").replace("/", "-")
     path, unpacked = folder / f"{plain}-{package.version}.tgz", folder / plain
     if not unpacked.exists():
@@ -164,7 +164,7 @@ def _packed(package: Package, folder: Path) -> Path:
 
 def _make(file: Path, source: Source, known: set[int]) -> set[int]:
     """Write one face, and return the numbers of its letters."""
-    from fontTools import subset  # here, because only this function of the tools needs it
+    from fontTools import subset  # imported here, because only this function of the tools needs it
 
     options = subset.Options()
     options.hinting = False
@@ -173,7 +173,7 @@ def _make(file: Path, source: Source, known: set[int]) -> set[int]:
     options.name_IDs = list(_NAMES)
     options.notdef_outline = True
     options.recalc_timestamp = False
-    options.harfbuzz_repacker = False  # the same bytes, whichever version of it is there
+    options.harfbuzz_repacker = False  # the same bytes, whichever version is installed
     font: Any = subset.load_font(str(file), options)
     letters = {number for number in font.getBestCmap() if _wanted(number, source, known)}
     subsetter = subset.Subsetter(options)
@@ -185,7 +185,8 @@ def _make(file: Path, source: Source, known: set[int]) -> set[int]:
 
 def _wanted(number: int, source: Source, known: set[int]) -> bool:
     """True for letters that can stand alone, for marks of every script, and for the parts of emoji; for a script whose
-    letters cannot, for its own letters."""
+    letters cannot, for its own letters.
+    """
     if source.script:
         return number in _JOINERS or any(first <= number <= last for first, last in _BLOCKS[source.script])
     if source.features is not _ALL and number in known:

@@ -9,9 +9,9 @@ from shared.runtime.metrics import artifacts, common, queue
 from shared.runtime.metrics.declare import DECLARED, Values
 
 MODULES = (common, queue, artifacts, api, relay, worker)
-"""All that declare metrics; importing them is what fills the list."""
+"""All modules that declare metrics; importing them fills the list."""
 METRICS = tuple(sorted(DECLARED, key=lambda metric: (metric.shown_by, metric.name)))
-"""Sorted, because the order of imports is not the page's."""
+"""Sorted, because the order of imports would be arbitrary."""
 
 _HEAD = """# Metrics
 

@@ -20,18 +20,18 @@ SNAPSHOT = Path(__file__).parents[2] / "docs" / "reference" / "openapi.json"
 
 
 def described() -> dict[str, Any]:
-    """The API as it describes itself where keys are asked for."""
+    """Return the API's description of itself, as where keys are required."""
     with tempfile.TemporaryDirectory(prefix="todoke-openapi-") as folder:
-        # Nothing connects: an application that never serves.
+        # Nothing connects: this application never serves.
         environment = {"DATABASE_URL": "postgresql://user:pass@127.0.0.1:1/none", "ARTIFACT_URL": Path(folder).as_uri()}
         settings = ApiSettings.from_environment({**environment, "API_AUTH": "keys"})
         found: dict[str, Any] = create_app(assemble(settings)).openapi()
-    # A release is no change of the contract.
+    # A release does not change the contract.
     return json.loads(json.dumps({**found, "info": {**found["info"], "version": "v1"}}))  # type: ignore[no-any-return]
 
 
 def untold(document: dict[str, Any]) -> list[str]:
-    """What a reader would miss in the description, each in a sentence with its remedy."""
+    """Return what a reader would miss in the description, each in a sentence with its remedy."""
     tags = {tag["name"] for tag in document["tags"]}
     missing = []
     for path, methods in document["paths"].items():
@@ -48,7 +48,7 @@ def untold(document: dict[str, Any]) -> list[str]:
 
 
 def main() -> int:
-    """Write the snapshot. Returns 1, and writes nothing, when something would break or is not told."""
+    """Write the snapshot. Returns 1, and writes nothing, when something would break or is undocumented."""
     options = argparse.ArgumentParser(prog="python -m deploy.tools.openapi_snapshot", description=__doc__)
     options.add_argument("--accept-breaking", action="store_true", help="write it although older clients would break")
     accept = options.parse_args().accept_breaking
