@@ -8,6 +8,7 @@ from typing import Any
 from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from shared.artifacts.interface import ArtifactMissing, ArtifactStoreUnavailable
 from shared.runtime import aws
@@ -77,6 +78,9 @@ def told_as_ours(bucket: str, what: str) -> Iterator[None]:
         raise ArtifactStoreUnavailable(f"S3 refused {what} in bucket {bucket}: {code(error)}") from None
     except (BotoCoreError, Boto3Error) as error:
         raise ArtifactStoreUnavailable(f"S3 does not answer: {type(error).__name__}: {error}") from None
+    except (ResponseParserError, ValueError, TypeError, AttributeError, LookupError) as error:
+        # The page of a proxy, say. Neither botocore nor we foresee what it has.
+        raise ArtifactStoreUnavailable(f"what came is not an answer of S3 ({type(error).__name__}: {error})") from None
 
 
 def code(error: ClientError) -> str:

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.errors import TodokeError
 from shared.queues import refusals
+from shared.queues.answers import texts_of, understood
 from shared.queues.calls import make_client
 from shared.queues.interface import MAX_BATCH_ENTRIES, Outgoing
 from shared.queues.setup import dead_letter_url_of
@@ -101,25 +102,27 @@ class DeadLetters:
         return frozenset(message.message_id for message in messages if message.receipt in gone)
 
     def _receive(self, most: int) -> list[DeadLetter]:
+        endpoint_url = self._client.meta.endpoint_url
         try:
-            answer = self._client.receive_message(
-                QueueUrl=self.url,
-                MaxNumberOfMessages=most,
-                WaitTimeSeconds=_WAIT_S,
-                VisibilityTimeout=_HIDDEN_S,
-                MessageAttributeNames=["All"],
-                MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp", "MessageGroupId"],
-            )
+            with understood(endpoint_url):
+                answer = self._client.receive_message(
+                    QueueUrl=self.url,
+                    MaxNumberOfMessages=most,
+                    WaitTimeSeconds=_WAIT_S,
+                    VisibilityTimeout=_HIDDEN_S,
+                    MessageAttributeNames=["All"],
+                    MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp", "MessageGroupId"],
+                )
+                return [_dead_letter(message) for message in answer.get("Messages", [])]
         except (ClientError, BotoCoreError) as error:
-            endpoint_url = self._client.meta.endpoint_url
             raise refusals.told(error, "ReceiveMessage", queue_url=self.url, endpoint_url=endpoint_url) from None
-        return [_dead_letter(message) for message in answer.get("Messages", [])]
 
     def _named_by(self, queue_url: str) -> str:
+        endpoint_url = self._client.meta.endpoint_url
         try:
-            found = dead_letter_url_of(self._client, queue_url)
+            with understood(endpoint_url):
+                found = dead_letter_url_of(self._client, queue_url)
         except (ClientError, BotoCoreError) as error:
-            endpoint_url = self._client.meta.endpoint_url
             raise refusals.told(error, "GetQueueAttributes", queue_url=queue_url, endpoint_url=endpoint_url) from None
         if found is None:
             raise NoDeadLetterQueue(
@@ -132,9 +135,7 @@ def _dead_letter(message: Mapping[str, Any]) -> DeadLetter:
     attributes, system = message.get("MessageAttributes") or {}, message.get("Attributes") or {}
     sent_ms = system.get("SentTimestamp")
     return DeadLetter(
-        message["MessageId"],
-        message["ReceiptHandle"],
-        message.get("Body", ""),
+        *texts_of(message),
         {name: value["StringValue"] for name, value in attributes.items() if "StringValue" in value},
         int(system.get("ApproximateReceiveCount", 1)),
         datetime.fromtimestamp(int(sent_ms) / 1000, UTC) if sent_ms else None,

@@ -9,6 +9,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
 
 from shared.errors import TodokeError
+from shared.queues.answers import understood
 from shared.queues.calls import make_client
 
 DEAD_LETTER_RETENTION_S = 14 * 24 * 3600
@@ -36,8 +37,8 @@ def ensure_queues(
 
     Credentials and endpoint come from the standard AWS settings. Raises QueueSetupFailed.
     """
-    with _explained():
-        client = make_client(region, read_timeout_s=10, connections=1)
+    client = make_client(region, read_timeout_s=10, connections=1)
+    with _explained(), understood(client.meta.endpoint_url):
         dead_letter_url = _ensure(client, dead_letter_name, {"MessageRetentionPeriod": str(DEAD_LETTER_RETENTION_S)})
         policy = {"deadLetterTargetArn": _arn(client, dead_letter_url), "maxReceiveCount": max_receive_count}
         queue_url = _ensure(

@@ -5,16 +5,20 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any
+from functools import partial
+from operator import itemgetter
+from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.queues import refusals
+from shared.queues.answers import texts_of, understood
 from shared.queues.batching import by_count, by_count_and_size, refusal
 from shared.queues.calls import ClientKind, SqsCalls
 from shared.queues.interface import Depth, Outgoing, Received, SendFailure, SendResult
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _ENTRY_TRIES = 3
 
@@ -96,11 +100,10 @@ class SqsQueue:
         return SendResult(sent.accepted | again.accepted, others + again.failed)
 
     def _try_batch(self, batch: Sequence[Outgoing], give_up_at: float) -> SendResult:
+        entries = [_entry(number, message, groups=self._groups) for number, message in enumerate(batch)]
         try:
-            answer = self._call(
-                "SendMessageBatch",
-                QueueUrl=self._url,
-                Entries=[_entry(number, message, groups=self._groups) for number, message in enumerate(batch)],
+            return self._call(
+                "SendMessageBatch", lambda answer: _read_answer(batch, answer), QueueUrl=self._url, Entries=entries
             )
         except ClientError as error:
             code = refusals.code(error)
@@ -110,12 +113,12 @@ class SqsQueue:
             return _all_failed(batch, code, refusals.reason(error), permanent=permanent)
         except BotoCoreError as error:
             return _all_failed(batch, type(error).__name__, refusals.reason(error), permanent=False)
-        return _read_answer(batch, answer)
 
     def receive(self, most: int, *, wait_s: float, visibility_s: float) -> list[Received]:
         """See `Queue.receive`."""
-        answer = self._ask(
+        return self._ask(
             "ReceiveMessage",
+            lambda answer: [_received(message) for message in answer.get("Messages", [])],
             QueueUrl=self._url,
             MaxNumberOfMessages=most,
             WaitTimeSeconds=int(wait_s),
@@ -123,7 +126,6 @@ class SqsQueue:
             MessageAttributeNames=["All"],
             MessageSystemAttributeNames=["ApproximateReceiveCount"],
         )
-        return [_received(message) for message in answer.get("Messages", [])]
 
     def delete(self, receipts: Sequence[str]) -> frozenset[str]:
         """See `Queue.delete`."""
@@ -147,12 +149,8 @@ class SqsQueue:
         left = list(receipts)
         for _ in range(_ENTRY_TRIES):
             entries = [{"Id": str(n), "ReceiptHandle": receipt, **more} for n, receipt in enumerate(left)]
-            answer = self._ask(operation, QueueUrl=self._url, Entries=entries)
-            if not answer.get("Failed") and len(answer.get("Successful", [])) == len(left):
-                return frozenset([*done, *left])
-            done |= {left[int(e["Id"])] for e in answer.get("Successful", [])}
-            # Here SenderFault means a stale receipt: the message was delivered again, so there is nothing to do.
-            left = [left[int(e["Id"])] for e in answer.get("Failed", []) if not e.get("SenderFault")]
+            taken, left = self._ask(operation, partial(_fates, left), QueueUrl=self._url, Entries=entries)
+            done.update(taken)
             if not left:
                 break
         return frozenset(done)
@@ -165,11 +163,13 @@ class SqsQueue:
         headers = {**dict(list(message.headers.items())[:9]), "todoke-reason": reason}
         entry = _entry(0, Outgoing(key=0, body=message.body, headers=headers))
         try:
-            answer = self._call("SendMessageBatch", QueueUrl=url, Entries=[entry])
+            taken = self._call(
+                "SendMessageBatch", lambda answer: answer.get("Successful"), QueueUrl=url, Entries=[entry]
+            )
         except (ClientError, BotoCoreError) as error:
             log.warning("queue.dead_letter_failed", extra={"reason": refusals.reason(error)})
             return False
-        if not answer.get("Successful"):
+        if not taken:
             return False
         self.delete([message.receipt])
         return True
@@ -180,7 +180,8 @@ class SqsQueue:
             from shared.queues.setup import dead_letter_url_of
 
             try:
-                self._dead_letter_url = dead_letter_url_of(self._calls.client, self._url)
+                with understood(self._calls.client.meta.endpoint_url):
+                    self._dead_letter_url = dead_letter_url_of(self._calls.client, self._url)
             except (ClientError, BotoCoreError) as error:
                 log.warning("queue.redrive_policy_unreadable", extra={"reason": refusals.reason(error)})
                 return None
@@ -199,23 +200,30 @@ class SqsQueue:
 
     def _counts(self, url: str) -> list[int]:
         names = [f"ApproximateNumberOfMessages{state}" for state in ("", "NotVisible", "Delayed")]
-        answer = self._ask("GetQueueAttributes", QueueUrl=url, AttributeNames=names)
-        return [int(answer["Attributes"].get(name, 0)) for name in names]
+
+        def read(answer: Any) -> list[int]:
+            return [int(answer["Attributes"].get(name, 0)) for name in names]
+
+        return self._ask("GetQueueAttributes", read, QueueUrl=url, AttributeNames=names)
 
     def check(self) -> None:
         """See `Queue.check`."""
-        self._ask("GetQueueAttributes", QueueUrl=self._url, AttributeNames=["QueueArn"])
+        # A page in HTML is an answer without attributes to boto3.
+        self._ask("GetQueueAttributes", itemgetter("Attributes"), QueueUrl=self._url, AttributeNames=["QueueArn"])
 
-    def _ask(self, operation: str, **arguments: object) -> Any:
+    def _ask(self, operation: str, read: Callable[[Any], T], **arguments: object) -> T:
+        """Make one call and read its answer. Raises QueueUnavailable."""
         try:
-            return self._call(operation, **arguments)
+            return self._call(operation, read, **arguments)
         except (ClientError, BotoCoreError) as error:
             endpoint_url = self._calls.client.meta.endpoint_url
             raise refusals.told(error, operation, queue_url=self._url, endpoint_url=endpoint_url) from None
 
-    def _call(self, operation: str, **arguments: object) -> Any:
+    def _call(self, operation: str, read: Callable[[Any], T], **arguments: object) -> T:
+        """Make one call and read its answer. Raises botocore's errors, NotUnderstood for what cannot be read."""
         self._on_request(operation)
-        return self._calls(operation, arguments)
+        with understood(self._calls.client.meta.endpoint_url):
+            return read(self._calls(operation, arguments))
 
 
 def _entry(number: int, message: Outgoing, *, groups: bool = False) -> dict[str, object]:
@@ -242,6 +250,15 @@ def _read_answer(batch: Sequence[Outgoing], answer: Mapping[str, Any]) -> SendRe
     return SendResult(accepted, tuple(failed))
 
 
+def _fates(receipts: Sequence[str], answer: Mapping[str, Any]) -> tuple[Sequence[str], list[str]]:
+    """Those of the receipts that are done, and those to be asked for again."""
+    if not answer.get("Failed") and len(answer.get("Successful", [])) == len(receipts):
+        return receipts, []
+    # Here SenderFault means a stale receipt: the message was delivered again, so there is nothing to do.
+    failed = [receipts[int(e["Id"])] for e in answer.get("Failed", []) if not e.get("SenderFault")]
+    return [receipts[int(e["Id"])] for e in answer.get("Successful", [])], failed
+
+
 def _all_failed(batch: Sequence[Outgoing], code: str, reason: str, *, permanent: bool) -> SendResult:
     return SendResult(frozenset(), tuple(SendFailure(m.key, code, reason, permanent) for m in batch))
 
@@ -259,4 +276,4 @@ def _received(message: Mapping[str, Any]) -> Received:
     attributes = message.get("MessageAttributes") or {}
     headers = {name: value["StringValue"] for name, value in attributes.items() if "StringValue" in value}
     count = int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1))
-    return Received(message["MessageId"], message["ReceiptHandle"], message.get("Body", ""), headers, count)
+    return Received(*texts_of(message), headers, count)

@@ -19,13 +19,16 @@ Checks = Mapping[str, Callable[[], None]]
 
 
 def problems(checks: Checks) -> dict[str, str]:
-    """Run every check. Returns those that fail, with their reasons."""
+    """Run every check. Returns those that fail, with their reasons; of one that is broken the log has the rest."""
     found = {}
     for name, check in checks.items():
         try:
             check()
         except TodokeError as error:
             found[name] = str(error)
+        except Exception as error:
+            log.error("check.broken", exc_info=error, extra={"check": name})
+            found[name] = f"its check is broken ({type(error).__name__}); the log has more"
     return found
 
 

@@ -48,6 +48,7 @@ def test_uvicorns_colours_stay_out() -> None:
 def test_a_probe_that_goes_away_writes_nothing_and_a_broken_answer_one_line() -> None:
     [line] = lines_of("""
         import socket, struct, threading, urllib.request
+        from shared.runtime import ops_server
         from shared.runtime.ops_server import OpsServer
         asked, left, done = threading.Event(), threading.Event(), threading.Event()
         def check():
@@ -63,9 +64,10 @@ def test_a_probe_that_goes_away_writes_nothing_and_a_broken_answer_one_line() ->
         client.close()  # with a reset
         left.set()
         server.close()
-        server = OpsServer("127.0.0.1", 0, {"broken": broken})
+        ops_server.exposition = broken
+        server = OpsServer("127.0.0.1", 0, {})
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{server.port}/readyz", timeout=60)
+            urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=60)
         except OSError:
             pass
         server._server.daemon_threads = False
