@@ -10,7 +10,8 @@ from services.api.actions.parts import Parts
 from services.api.console import routes as console
 from services.api.http import cors, error_problems, openapi
 from services.api.http.middleware import STOPPING, RequestContext
-from services.api.networks import networks, origins
+from services.api.http.other_sites import OtherSites
+from services.api.networks import is_loopback, networks, origins
 from services.api.reference import pages
 from services.api.v1 import (
     artifacts,
@@ -71,8 +72,16 @@ def create_app(parts: Parts) -> FastAPI:
     app.state.trusted_proxies = networks(parts.settings.trusted_proxies)
     error_problems.install(app)
     _install_routes(app, parts)
+    allowed = origins(parts.settings.cors_origins)
+    if parts.settings.auth == "none":
+        app.add_middleware(
+            OtherSites,
+            own_names=is_loopback(parts.settings.host),
+            trusted=app.state.trusted_proxies,
+            origins=allowed,
+        )
     app.add_middleware(RequestContext, root_path=parts.settings.root_path)
-    if allowed := origins(parts.settings.cors_origins):
+    if allowed:
         app.add_middleware(cors.Cors, origins=allowed, root_path=parts.settings.root_path)
     openapi.describe(app, asks_who=parts.settings.auth != "none", issuers=parts.access.issuers)
     return app

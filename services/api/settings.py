@@ -65,7 +65,8 @@ class ApiSettings(
         "",
         alias="API_TRUSTED_PROXIES",
         description="Addresses and networks of proxies whose X-Forwarded-For is believed, with commas between; the "
-        "audit trail and the limit of wrong credentials go by the client's address",
+        "audit trail and the limit of wrong credentials go by the client's address. Without keys, names that only the "
+        "proxy knows are answered",
     )
     cors_origins: str = Field(
         "",

@@ -47,7 +47,7 @@ def test_the_description_names_the_path(client: TestClient) -> None:
 
 def test_what_a_client_says_of_itself_changes_no_address(client: TestClient) -> None:
     spoofed = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "gopher", "X-Forwarded-Prefix": "/evil"}
-    answer = client.post("/v1/jobs", headers={**spoofed, "Host": "evil.example"})
+    answer = client.post("/v1/jobs", headers={**spoofed, "Host": "evil"})
 
     assert not urlsplit(answer.headers["location"]).netloc
     assert "evil" not in answer.text + str(answer.headers) + client.get("/openapi.json", headers=spoofed).text

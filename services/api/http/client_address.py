@@ -33,6 +33,11 @@ def client_address(request: HTTPConnection, trusted: Sequence[Network]) -> str:
     return nearest
 
 
+def comes_from(request: HTTPConnection, trusted: Sequence[Network]) -> bool:
+    """True if the connection is one of these networks'."""
+    return request.client is not None and _in(request.client.host, trusted)
+
+
 def _in(address: str, trusted: Sequence[Network]) -> bool:
     try:
         parsed = ipaddress.ip_address(address)

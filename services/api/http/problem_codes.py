@@ -13,7 +13,7 @@ PROBLEMS = (
     (403, ("insufficient_scope",), "the caller lacks a scope, which is named"),
     (403, ("no_tenant",), "the token is good, and its claim that names the tenant is missing or cannot be one"),
     (403, ("not_your_bulk",), "only who made the dry run of a bulk action can run it: it acts with that one's rights"),
-    (403, ("other_site",), "a page of another site sent a form of the console"),
+    (403, ("other_site",), "a page of another site made a browser send the request, or may have led its name here"),
     (404, ("unknown_report_type", "unknown_job", "unknown_artifact", "unknown_key", "unknown_bulk", "unknown_gate",
            "unknown_schedule", "unknown_share", "unknown_view", "unknown_webhook",
            "unknown_path"),
