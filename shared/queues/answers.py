@@ -25,7 +25,7 @@ def understood(endpoint_url: str) -> Iterator[None]:
 
 
 def texts_of(message: Mapping[str, Any]) -> tuple[str, str, str]:
-    """The id, the receipt and the body of a received message. Raises TypeError and KeyError where it has none."""
+    """Return the id, the receipt and the body of a received message. Raises TypeError and KeyError if it has none."""
     texts = (message["MessageId"], message["ReceiptHandle"], message.get("Body", ""))
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("a message has no texts")

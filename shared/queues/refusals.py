@@ -10,16 +10,21 @@ from shared.queues.interface import QueueDenied, QueueUnavailable
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
 
-def code(error: ClientError) -> str:
-    """Return SQS's name of the error."""
-    return str(error.response.get("Error", {}).get("Code", "Unknown"))
-
-
-def reason(error: Exception) -> str:
-    """Return the reason in words."""
+def code(error: ClientError | BotoCoreError) -> str:
+    """Return SQS's name of the error, or botocore's if SQS said nothing."""
     if isinstance(error, ClientError):
-        return f"{code(error)}: {error.response.get('Error', {}).get('Message', '')}"
-    return f"{type(error).__name__}: {error}"
+        return str(error.response.get("Error", {}).get("Code", "Unknown"))
+    return type(error).__name__
+
+
+def words(error: ClientError | BotoCoreError) -> str:
+    """Return what is wrong, without the error's name."""
+    return str(error.response.get("Error", {}).get("Message", "")) if isinstance(error, ClientError) else str(error)
+
+
+def reason(error: ClientError | BotoCoreError) -> str:
+    """Return the error's name and what is wrong."""
+    return f"{code(error)}: {words(error)}"
 
 
 def told(error: ClientError | BotoCoreError, operation: str, *, queue_url: str, endpoint_url: str) -> QueueUnavailable:

@@ -110,9 +110,9 @@ class SqsQueue:
             if code in _ABOUT_CONTENT and len(batch) > 1 and time.monotonic() < give_up_at:
                 return _merged(self._try_batch([message], give_up_at) for message in batch)
             permanent = code in _ABOUT_CONTENT
-            return _all_failed(batch, code, refusals.reason(error), permanent=permanent)
+            return _all_failed(batch, code, refusals.words(error), permanent=permanent)
         except BotoCoreError as error:
-            return _all_failed(batch, type(error).__name__, refusals.reason(error), permanent=False)
+            return _all_failed(batch, refusals.code(error), refusals.words(error), permanent=False)
 
     def receive(self, most: int, *, wait_s: float, visibility_s: float) -> list[Received]:
         """See `Queue.receive`."""
@@ -251,7 +251,7 @@ def _read_answer(batch: Sequence[Outgoing], answer: Mapping[str, Any]) -> SendRe
 
 
 def _fates(receipts: Sequence[str], answer: Mapping[str, Any]) -> tuple[Sequence[str], list[str]]:
-    """Those of the receipts that are done, and those to be asked for again."""
+    """Return the receipts that are done, and those to ask for again."""
     if not answer.get("Failed") and len(answer.get("Successful", [])) == len(receipts):
         return receipts, []
     # Here SenderFault means a stale receipt: the message was delivered again, so there is nothing to do.

@@ -34,7 +34,7 @@ def client_address(request: HTTPConnection, trusted: Sequence[Network]) -> str:
 
 
 def comes_from(request: HTTPConnection, trusted: Sequence[Network]) -> bool:
-    """True if the connection is one of these networks'."""
+    """Return True if the connection comes from one of these networks."""
     return request.client is not None and _in(request.client.host, trusted)
 
 

@@ -52,7 +52,10 @@ class OtherSites:
         return None
 
     def _is_of_this_site(self, request: HTTPConnection, host: str) -> bool:
-        """Browsers say so in Sec-Fetch-Site; older ones send the page's origin, and programs neither."""
+        """Return True unless the browser says otherwise: in Sec-Fetch-Site, or an older one by the page's origin.
+
+        Programs send neither.
+        """
         origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
         if origin in self._origins:
             return True
@@ -62,7 +65,7 @@ class OtherSites:
 
 
 def _is_own(host: str) -> bool:
-    """True for an address, for localhost, and for a name without a dot, which no other site has."""
+    """Return True for an address, for localhost, and for a name without a dot, which no other site has."""
     try:
         name = (urlsplit(f"//{host}").hostname or "").removesuffix(".")
     except ValueError:
