@@ -72,11 +72,12 @@ def create_app(parts: Parts) -> FastAPI:
     app.state.trusted_proxies = networks(parts.settings.trusted_proxies)
     error_problems.install(app)
     _install_routes(app, parts)
-    allowed = origins(parts.settings.cors_origins)
-    if parts.settings.auth == "none":
+    settings = parts.settings
+    allowed = origins(settings.cors_origins)
+    if settings.auth == "none":
         app.add_middleware(
             OtherSites,
-            own_names=is_loopback(parts.settings.host),
+            own_names=is_loopback(settings.host) or settings.auth_none_is_ok == "published_on_loopback",
             trusted=app.state.trusted_proxies,
             origins=allowed,
         )

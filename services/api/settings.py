@@ -55,10 +55,11 @@ class ApiSettings(
     oidc_path: Path | None = Field(
         None, alias="API_OIDC_PATH", description="TOML file that says whose tokens are believed, and what they say"
     )
-    auth_none_is_ok: Literal["yes", "no"] = Field(
+    auth_none_is_ok: Literal["yes", "published_on_loopback", "no"] = Field(
         "no",
         alias="API_AUTH_NONE_IS_OK",
-        description="yes lets API_AUTH=none serve on other addresses than the loopback: only in a network of your own",
+        description="yes lets API_AUTH=none serve on other addresses than the loopback: only in a network of your own; "
+        "published_on_loopback: in a container whose port only this machine reaches, under its own names",
     )
     console: Literal["on", "off"] = Field("on", alias="CONSOLE", description="off: no pages for people at /console")
     trusted_proxies: str = Field(

@@ -86,6 +86,16 @@ def test_an_api_on_a_network_of_friends_has_any_name_but_no_other_sites(database
         problem(friend.post("/generate-report", headers={"Origin": "https://evil.example"}), 403, "other_site")
 
 
+def test_a_container_whose_port_is_published_on_the_loopback_answers_to_own_names(
+    database_url: str, scratch: Path
+) -> None:
+    settings = {"API_HOST": "0.0.0.0", "API_AUTH_NONE_IS_OK": "published_on_loopback"}  # noqa: S104 - nothing listens
+    with TestClient(an_app(database_url, scratch, **settings), base_url="http://localhost:8000") as client:
+        assert client.get("/v1/jobs").status_code == 200
+        assert client.get("/v1/jobs", headers={"Host": "api:8000"}).status_code == 200
+        problem(client.get("/v1/jobs", headers={"Host": "evil.example"}), 403, "other_site")
+
+
 def test_where_keys_are_asked_for_a_page_has_none_and_names_do_not_matter(database_url: str, scratch: Path) -> None:
     with TestClient(an_app(database_url, scratch, API_AUTH="keys"), base_url="http://reports.example") as client:
         answer = client.post("/generate-report", headers={"Sec-Fetch-Site": "cross-site"})
