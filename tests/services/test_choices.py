@@ -248,7 +248,7 @@ def test_a_schedule_is_held_to_the_choices_as_a_request_is(client: TestClient, c
 
 
 def test_the_form_and_the_schema_say_that_a_default_is_taken_from_the_data(client: TestClient) -> None:
-    assert "Left empty: taken from the data when the report runs." in client.get("/console/new/sales").text
+    assert "Default: computed from the data when the report runs." in client.get("/console/new/sales").text
     schema = client.get("/v1/report-types/sales").json()["parameters"]["properties"]["latest"]
     assert schema["x-default"] == {"dependsOn": []}
     assert _described(schema)["default"] == "from the data"

@@ -198,7 +198,7 @@ def test_what_does_not_exist_is_a_page_that_says_so(client: TestClient, path: st
     assert answer.headers["content-type"].startswith("text/html")
     assert answer.headers["x-request-id"] in answer.text
     if path == "/nothing":
-        assert answer.text.count("There is no such page") == 2, "as title and heading, and not once more"
+        assert answer.text.count("Page not found") == 2, "as title and heading, and not once more"
         assert texts("ja")("problem_about.unknown_path") in client.get(
             f"/console/{path}", headers={"Accept-Language": "ja"}
         ).text  # fmt: skip

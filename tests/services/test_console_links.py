@@ -25,7 +25,7 @@ def test_a_link_is_shown_once_and_revoked_where_it_is_listed(
     finished(conn, job_id, scratch)
     page = f"/console/jobs/{job_id}/links"
     assert page in client.get(f"/console/jobs/{job_id}").text
-    assert "There are no links" in client.get(page).text
+    assert "No links to the files" in client.get(page).text
     asked = {"file": "calendar.csv", "days": "1", "most": "2", "key": "k"}
     wrong = client.post(page, data={**asked, "most": "many"})
     assert (wrong.status_code, count(conn, "shares")) == (422, 0)

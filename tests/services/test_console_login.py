@@ -203,4 +203,4 @@ def test_with_tokens_alone_there_is_no_form_for_a_key(
             page = client.get("/console/sign-in").text
             assert 'name="key"' not in page
             assert ("/console/sign-in/with/corp" in page) is bool(login)
-            assert "No way to sign in" in page or login
+            assert "No sign-in method" in page or login

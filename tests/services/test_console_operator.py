@@ -264,7 +264,7 @@ def test_messages_are_dealt_with_after_a_second_look(client: TestClient, conn: C
 
     asked = client.post(own, data={**sent, "do": "redrive", "all": "yes"})
     assert asked.status_code == 200
-    assert "Send 2 messages again" in asked.text
+    assert "Resend 2 messages" in asked.text
     assert re.findall(r'name="id" value="(\w+)"', asked.text) == ["m1", "m2"]
     assert all(row.wish is None for row in list_rows(conn, size=9)), "it was only asked"
     done = client.post(own, data={**sent, "do": "redrive", "id": ["m1", "m2"], "sure": "yes"})
@@ -283,7 +283,7 @@ def test_messages_are_dealt_with_after_a_second_look(client: TestClient, conn: C
     assert [each for each in actions if not each.startswith("sessions")] == [
         "dead_letters.redrive", "dead_letters.redrive", "dead_letters.drop", "outbox.drop", "outbox.requeue",
     ]  # fmt: skip
-    assert "There is nothing to do" in client.post(own, data={**sent, "do": "drop", "id": "m1"}).text
+    assert "Nothing to do" in client.post(own, data={**sent, "do": "drop", "id": "m1"}).text
 
 
 @pytest.mark.parametrize(
@@ -403,11 +403,11 @@ def test_the_trail_is_filtered_by_its_address_and_paged(client: TestClient, conn
         audit.record(conn, Actor("ops", "ben"), Action.JOBS_CANCEL, f"jobs/{n}")
 
     first = client.get("/console/audit?action=jobs.cancel&subject=ben").text
-    assert first.count("Before and after") == 50
+    assert first.count("Show changes") == 50
     [following] = re.findall(r'rel="next" href="([^"]+)"', first)
-    assert client.get(following.replace("&amp;", "&")).text.count("Before and after") == 10
-    assert client.get("/console/audit?object=jobs/7").text.count("Before and after") == 1
-    assert "No entry matches" in client.get("/console/audit?since=2100-01-01").text
+    assert client.get(following.replace("&amp;", "&")).text.count("Show changes") == 10
+    assert client.get("/console/audit?object=jobs/7").text.count("Show changes") == 1
+    assert "No match in the entries" in client.get("/console/audit?since=2100-01-01").text
     for wrong in ("action=jobs.burn", "since=yesterday", "acton=x"):
         answer = client.get(f"/console/audit?{wrong}")
         assert answer.status_code == 422, wrong
@@ -428,10 +428,10 @@ def test_a_page_says_what_it_has_not_looked_at(client: TestClient, conn: Connect
 
     for page in (overview, queues):
         assert page.status_code == 200
-        assert "Not looked at" in page.text
+        assert "Not loaded" in page.text
     assert "w plain" in overview.text
     assert "Parked messages" in queues.text
-    assert queues.text.count("Not looked at") == 2
+    assert queues.text.count("Not loaded") == 2
 
 
 def test_where_no_keys_are_taken_the_page_says_so(database_url: str, scratch: Path) -> None:

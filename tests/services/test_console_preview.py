@@ -119,7 +119,7 @@ def test_rows_are_paged_and_it_is_said_how_many_there_are(
     assert "Rows 101 to 150" in second
     assert 'rel="next"' not in second
     assert "10 of 9,000 rows" in part
-    assert "see the first 150" in part
+    assert "view the first 150" in part
     assert client.get(f"/console/jobs/{job}/rows?after=x").status_code == 200
 
 

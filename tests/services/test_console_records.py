@@ -102,7 +102,7 @@ def test_the_manifest_is_told_as_facts(client: TestClient, conn: Connection, scr
     signed_in(client, conn)
     job = done(conn, scratch, SAID, signature={"keyId": "0123456789abcdef"})
 
-    for language, about in (("en", "Signed with the key"), ("ja", "署名した鍵")):
+    for language, about in (("en", "Signed with key"), ("ja", "署名した鍵")):
         for path in ("manifest/part", "manifest"):
             answer = client.get(f"/console/jobs/{job}/{path}", headers={"Accept-Language": language})
             page, found = answer.text, looked_at(answer.text)

@@ -207,10 +207,10 @@ def test_the_page_says_until_when_it_acts_and_offers_what_can_be_done_once_its_f
     client: TestClient, conn: Connection
 ) -> None:
     place = made(client)
-    assert "Acts until" not in client.get(place).text
+    assert "Permission expires" not in client.get(place).text
     conn.execute(text("UPDATE schedules SET owner_scopes = '{jobs:create}', owner_until = '2031-02-03T00:00:00Z'"))
     page = client.get(place).text
-    assert "Acts until" in page
+    assert "Permission expires" in page
     assert "2031" in page
     conn.execute(text("UPDATE schedules SET file = 'daily', file_digest = '', file_seen_at = now()"))
     assert f"{place}/delete" not in client.get(place).text

@@ -73,7 +73,7 @@ def test_a_view_is_saved_opened_and_deleted_and_the_trail_tells_of_it(client: Te
     saved = save(client, "  My   failures ", "status=FAILED&createdAfter=-24h&live=off&size=50&pageToken=x")
     assert saved.status_code == 303
     assert saved.headers["location"] == f"/console/jobs?{FAILED}&size=50&live=off&told=view_saved"
-    assert "The view is saved." in client.get(saved.headers["location"]).text
+    assert "View saved." in client.get(saved.headers["location"]).text
     assert views(client) == {"My failures": f"/console/jobs?{FAILED}&size=50&live=off"}
     assert client.get(views(client)["My failures"]).status_code == 200
 

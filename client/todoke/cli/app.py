@@ -43,7 +43,7 @@ def application(words: Container[str] | None = None) -> typer.Typer:
     """
     app = typer.Typer(
         name="todoke",
-        help="Ask Todoke for reports, wait for them, and download them, verified.",
+        help="Request reports from Todoke, wait for them, and download and verify their files.",
         epilog="More: todoke help exit-codes | environment | output",
         no_args_is_help=True,
         rich_markup_mode=None,
@@ -95,7 +95,7 @@ def _versions(wanted: bool) -> None:
 
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Show versions and exit.", is_eager=True, callback=_versions)
+        bool, typer.Option("--version", help="Show the client and server versions and exit.", is_eager=True, callback=_versions)
     ] = False,
     install_completion: Annotated[str | None, shells.INSTALLING] = None,
     show_completion: Annotated[str | None, shells.SHOWING] = None,
@@ -156,7 +156,7 @@ def _tell(error: Exception, arguments: Sequence[str]) -> None:
             error.hint = "Sign in with `todoke login`, or set TODOKE_API_KEY."
         say(f"todoke: {error}")
         if isinstance(error, errors.ConnectionFailed) and DEFAULT_URL in str(error):
-            say("That is the address if nothing says another: --url, TODOKE_URL or `todoke login --at URL`.")
+            say("This is the default address. Set another with --url, TODOKE_URL or `todoke login --at URL`.")
 
 
 def _flushed(code: Exit) -> int:

@@ -14,14 +14,14 @@ from todoke.cli.session import Session
 _KINDS = ("tenant", "report-type", "source")
 Kind = Annotated[str, typer.Argument(metavar="KIND", show_default=False, help=f"One of {', '.join(_KINDS)}.")]
 Name = Annotated[
-    str, typer.Argument(metavar="NAME", show_default=False, help="The source's is the one in report.toml.")
+    str, typer.Argument(metavar="NAME", show_default=False, help="The name; for a source, as in report.toml.")
 ]
 OfKind = Annotated[str | None, typer.Option("--kind", metavar="KIND", help=f"Only one of {', '.join(_KINDS)}.")]
 
 
 def add(app: typer.Typer) -> None:
     """Add the commands."""
-    inner = group("Run the service: see how all stands, pause and cap, and handle messages that were put aside.")
+    inner = group("Operate the service: check its state, pause and cap jobs, and handle undeliverable messages.")
     command(inner, "gates", "todoke admin gates", "todoke admin gates --kind source -o json")(gates)
     command(inner, "pause", "todoke admin pause source warehouse --reason 'it moves tonight' --for 3h")(pause)
     command(inner, "resume", "todoke admin resume source warehouse")(resume)
@@ -33,7 +33,7 @@ def add(app: typer.Typer) -> None:
 
 
 def gates(session: Session, kind: OfKind = None) -> None:
-    """List what is paused and capped: how many jobs run under each cap, too."""
+    """List pauses and caps, with the number of jobs running under each cap."""
     found = session.todoke.admin.list_gates(kind=None if kind is None else _kind(kind))
     session.write.whole(found.raw, [one.raw for one in found.gates], columns.GATES, id_field="name")
 
@@ -42,13 +42,13 @@ def pause(
     session: Session,
     kind: Kind,
     name: Name,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; clients are told.")],
-    lasting: Annotated[str | None, typer.Option("--for", metavar="TIME", help="It ends by itself, e.g. 3h.")] = None,
-    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Likewise, at this moment.")] = None,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Reason, shown to clients.")],
+    lasting: Annotated[str | None, typer.Option("--for", metavar="TIME", help="Resume automatically after this time, e.g. 3h.")] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Resume automatically at this time.")] = None,
 ) -> None:
-    """Start no more jobs of it. They are accepted and wait, and their deadlines stand still; what runs goes on."""
+    """Stop starting its jobs. New jobs are accepted and wait with their deadlines suspended; running jobs continue."""
     if lasting is not None and until is not None:
-        raise WrongCall("--for and --until exclude each other")
+        raise WrongCall("use either --for or --until, not both")
     ends: datetime | str | None = until
     if lasting is not None:
         ends = datetime.now(UTC) + timedelta(seconds=seconds(lasting, "--for"))
@@ -57,7 +57,7 @@ def pause(
 
 
 def resume(session: Session, kind: Kind, name: Name) -> None:
-    """End a pause: jobs start again, in turns, once each has got back the time that it stood still."""
+    """End a pause. Jobs start again, in turns, after their deadlines are extended by the pause."""
     found = session.todoke.admin.resume(_kind(kind), name)
     session.write.one(found.raw, columns.GATES, id_field="name")
 
@@ -67,18 +67,18 @@ def cap(
     kind: Kind,
     name: Name,
     running: Annotated[
-        int | None, typer.Option("--running", metavar="N", help="Jobs that run: 1 to 1000.", min=1, max=1000)
+        int | None, typer.Option("--running", metavar="N", help="Maximum running jobs: 1 to 1000.", min=1, max=1000)
     ] = None,
     unfinished: Annotated[
         int | None,
-        typer.Option("--unfinished", metavar="N", help="A tenant's jobs that wait or run.", min=1, max=100_000),
+        typer.Option("--unfinished", metavar="N", help="Maximum waiting and running jobs of a tenant.", min=1, max=100_000),
     ] = None,
 ) -> None:
-    """Limit how many of its jobs run, or are unfinished, at once. What is there already goes on, and counts."""
+    """Limit how many of its jobs run, or are unfinished, at once. Existing jobs continue and count."""
     if running is None and unfinished is None:
-        raise WrongCall("say --running N, or --unfinished N")
+        raise WrongCall("give --running N or --unfinished N")
     if unfinished is not None and _kind(kind) != "tenant":
-        raise WrongCall("--unfinished is for tenants")
+        raise WrongCall("--unfinished applies to tenants only")
     found = None if running is None else session.todoke.admin.set_cap(_kind(kind), name, running)
     if unfinished is not None:
         found = session.todoke.admin.set_queue_cap(name, unfinished)
@@ -86,14 +86,14 @@ def cap(
 
 
 def uncap(session: Session, kind: Kind, name: Name) -> None:
-    """Let any number of its jobs run, and be unfinished."""
+    """Remove the caps on its running and unfinished jobs."""
     session.todoke.admin.remove_cap(_kind(kind), name)
     if _kind(kind) == "tenant":
         session.todoke.admin.remove_queue_cap(name)
-    session.say(f"{kind} {name} has no cap")
+    session.say(f"cap of {kind} {name} removed")
 
 
 def _kind(given: str) -> str:
     if given not in _KINDS:
-        raise WrongCall(f"{given!r} is not a kind: write {', '.join(_KINDS)}")
+        raise WrongCall(f"{given!r} is not a kind: use one of {', '.join(_KINDS)}")
     return given.replace("-", "_")

@@ -38,15 +38,15 @@ _TYPED_ABOVE = 1_000
 _LOOK_EVERY_S, _SAY_EVERY_S = 2.0, 10.0
 
 Id = Annotated[str, typer.Argument(metavar="BULK-ID", show_default=False)]
-Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the audit trail.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Count, and do nothing; `todoke bulk run` carries it out.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Reason, recorded in the audit trail.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count; `todoke bulk run` then carries it out.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")]
 Wait = Annotated[
     str | None,
-    typer.Option("--wait", metavar="[=TIME]", help="Wait for its end, so long at most. Ctrl-C leaves; it goes on."),
+    typer.Option("--wait", metavar="[=TIME]", help="Wait until it ends, up to TIME. Ctrl-C stops waiting only."),
 ]
 _Outcome = Annotated[
-    str | None, typer.Option("--outcome", metavar="OUTCOME", help="Only these: refused, retried, cancelled, …")
+    str | None, typer.Option("--outcome", metavar="OUTCOME", help="Only jobs with this outcome: refused, retried, cancelled, …")
 ]
 _DOES = {"cancelled": "cancelled", "requested": "told to stop", "retried": "asked for again", "deleted": "deleted",
          "unchanged": "left as they are", "refused": "refused"}  # fmt: skip
@@ -54,7 +54,7 @@ _DOES = {"cancelled": "cancelled", "requested": "told to stop", "retried": "aske
 
 def add(app: typer.Typer) -> None:
     """Add the commands."""
-    inner = group("Cancel, retry or delete all jobs of a filter: they are counted first.")
+    inner = group("Cancel, retry or delete all jobs that match a filter, after counting them.")
     command(
         inner, "cancel",
         "todoke bulk cancel --type carrier-delays --reason 'asked for by mistake'",
@@ -80,7 +80,7 @@ def cancel(
     bulk: OfBulk = None, schedule: OfSchedule = None, took: Took = None, reason: Reason = None,
     dry_run: DryRun = False, yes: Yes = False, wait: Wait = None,
 ) -> None:  # fmt: skip
-    """Cancel all jobs of a filter: those that have not ended, unless --status says otherwise.
+    """Cancel all jobs that match a filter: unfinished ones, unless --status is given.
 
     They are counted first, and you are asked. Jobs that are accepted meanwhile are not met.
     """
@@ -94,7 +94,7 @@ def retry(
     bulk: OfBulk = None, schedule: OfSchedule = None, took: Took = None, reason: Reason = None,
     dry_run: DryRun = False, yes: Yes = False, wait: Wait = None,
 ) -> None:  # fmt: skip
-    """Ask again for all jobs of a filter: those that failed, unless --status says otherwise.
+    """Run all jobs that match a filter again: failed ones, unless --status is given.
 
     They are counted first, and you are asked. Each makes one new job, of yours.
     """
@@ -108,7 +108,7 @@ def delete(
     bulk: OfBulk = None, schedule: OfSchedule = None, took: Took = None, reason: Reason = None,
     dry_run: DryRun = False, yes: Yes = False, wait: Wait = None,
 ) -> None:  # fmt: skip
-    """Erase all ended jobs of a filter, with their files, for good.
+    """Permanently delete all ended jobs that match a filter, with their files.
 
     They are counted first, and you are asked.
     """
@@ -117,12 +117,12 @@ def delete(
 
 
 def run(session: Session, bulk_id: Id, wait: Wait = None) -> None:
-    """Carry out a dry run of yours that you have looked at."""
+    """Carry out a dry run that you made and reviewed."""
     _follow(session, session.todoke.bulk.run(bulk_id), wait)
 
 
 def get(session: Session, bulk_id: Id) -> None:
-    """Show how far a bulk action has come: what became of how many jobs."""
+    """Show the progress of a bulk action, with the number of jobs per outcome."""
     found = session.todoke.bulk.get(bulk_id)
     session.write.one(found.raw, columns.BULK, id_field="bulkId")
     if found.error:
@@ -140,13 +140,13 @@ def results(
     outcome: _Outcome = None,
     limit: Limit = 100,
 ) -> None:
-    """List what became of each job, newest first."""
+    """List the outcome for each job, newest first."""
     pages = partial(session.todoke.bulk.results, bulk_id, outcome=outcome)
     write_list(session, "results", pages, columns.BULK_RESULTS, id_field="jobId", limit=limit)
 
 
 def stop(session: Session, bulk_id: Id) -> None:
-    """Let a bulk action do nothing more. What it has done stays."""
+    """Stop a bulk action. Changes already made remain."""
     session.write.one(session.todoke.bulk.stop(bulk_id).raw, columns.BULK, id_field="bulkId")
 
 
@@ -154,7 +154,7 @@ def _act(
     session: Session, action: str, which: object, reason: str | None, dry_run: bool, yes: bool, wait: str | None
 ) -> None:
     if not dry_run and not yes and not is_terminal(sys.stdin):
-        raise WrongCall(f"bulk {action}: pass --yes where nobody can be asked, or --dry-run to count only")
+        raise WrongCall(f"bulk {action}: pass --yes when there is no terminal to confirm on, or --dry-run to count only")
     _within(wait)
     made = session.todoke.bulk.create(action, reason=reason, **which)  # type: ignore[arg-type] # a JobFilter
     session.say(_told(made))
@@ -187,7 +187,7 @@ def _ask(action: str, made: "BulkAction") -> None:
         return
     typed = typer.prompt(f"Type {jobs} to {action} them", err=True)
     if str(typed).strip().replace(",", "") != str(jobs):
-        raise WrongCall(f"{typed} is not {jobs}: nothing was done")
+        raise WrongCall(f"{typed} is not {jobs}; nothing was changed")
 
 
 def _follow(session: Session, started: "BulkAction", wait: str | None) -> None:
@@ -197,14 +197,14 @@ def _follow(session: Session, started: "BulkAction", wait: str | None) -> None:
         try:
             now = _ended(session, started, _within(wait))
         except KeyboardInterrupt:
-            say(f"\nleft: it goes on. To wait again: todoke bulk run {started.id} --wait")
+            say(f"\nStopped waiting; the action continues. To wait again: todoke bulk run {started.id} --wait")
             raise Ended(Exit.INTERRUPTED) from None
     session.write.one(now.raw, columns.BULK, id_field="bulkId")
     if now.done and now.outcomes.get("refused"):
-        say(f"{now.outcomes['refused']:,} were refused: todoke bulk results {now.id} --outcome refused")
+        say(f"{now.outcomes['refused']:,} refused; list them with: todoke bulk results {now.id} --outcome refused")
         raise Ended(Exit.REFUSED)
     if not now.done:
-        session.say(f"it goes on: todoke bulk get {now.id}")
+        session.say(f"still running; check with: todoke bulk get {now.id}")
 
 
 def _ended(session: Session, now: "BulkAction", within: float | None) -> "BulkAction":
@@ -212,13 +212,13 @@ def _ended(session: Session, now: "BulkAction", within: float | None) -> "BulkAc
     began = said = time.monotonic()
     while not now.done:
         if within is not None and time.monotonic() - began > within:
-            say(f"it goes on: todoke bulk get {now.id}")
+            say(f"still running; check with: todoke bulk get {now.id}")
             raise Ended(Exit.TIME_OVER)
         time.sleep(_LOOK_EVERY_S)
         now = session.todoke.bulk.get(now)
         if time.monotonic() - said >= _SAY_EVERY_S:
             said = time.monotonic()
-            session.say(f"{now.handled:,} so far")
+            session.say(f"{now.handled:,} processed so far")
     return now
 
 

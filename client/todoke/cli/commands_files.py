@@ -11,9 +11,9 @@ from todoke.cli.exits import WrongCall
 from todoke.cli.files import fetch, fetch_into
 from todoke.cli.session import Session
 
-Names = Annotated[list[str], typer.Argument(metavar="[NAME]...", help="Which files; else all.", show_default=False)]
-Folder = Annotated[Path | None, typer.Option("-O", "--into", metavar="DIR", help="Into this folder; else here.")]
-File = Annotated[str | None, typer.Option("--file", metavar="FILE", help="One file, under this name; - for stdout.")]
+Names = Annotated[list[str], typer.Argument(metavar="[NAME]...", help="Files to download; default: all.", show_default=False)]
+Folder = Annotated[Path | None, typer.Option("-O", "--into", metavar="DIR", help="Target folder; default: the current one.")]
+File = Annotated[str | None, typer.Option("--file", metavar="FILE", help="Save the only file under this name; - for stdout.")]
 
 
 def add(app: typer.Typer) -> None:
@@ -39,16 +39,16 @@ def download(
     names: Names = [],  # noqa: B006 - typer makes a new list for each call
     folder: Folder = None,
     file: File = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
     """Download a job's files. Prints their paths.
 
-    A file gets its name when its SHA-256 is right. What breaks off stays as a .part file; the same command goes on
+    A file gets its name when its SHA-256 verified. What breaks off stays as a .part file; the same command goes on
     with it.
     """
     if file is not None:
         if folder is not None or len(names) > 1:
-            raise WrongCall("--file is for one file, and excludes --into")
+            raise WrongCall("--file downloads one file and cannot be combined with --into")
         fetch_into(session, job, names[0] if names else None, file, force=force)
     else:
         fetch(session, job, folder or Path(), names or None, force=force)
@@ -58,13 +58,13 @@ def verify(
     _session: Session,
     file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="The downloaded file.")],
     manifest: Annotated[
-        Path | None, typer.Option("--manifest", metavar="FILE", help="Else manifest.json beside the file.")
+        Path | None, typer.Option("--manifest", metavar="FILE", help="Default: manifest.json next to the file.")
     ] = None,
     key: Annotated[
-        Path | None, typer.Option("--key", metavar="FILE", help="The public key (PEM) that must have signed it.")
+        Path | None, typer.Option("--key", metavar="FILE", help="Public key (PEM) that the signature must match.")
     ] = None,
 ) -> None:
-    """Check that a file is, to the byte, what its job made. Exits with 1 if it is not."""
+    """Verify that a file is byte for byte what its job produced. Exits with 1 if not."""
     from todoke.cli.terminal import plain
     from todoke.manifest import verify as check
 

@@ -30,30 +30,30 @@ Ids = Annotated[list[str], typer.Argument(metavar="ID...", show_default=False, a
 
 Status = Annotated[
     list[str],
-    typer.Option("--status", metavar="STATUS", help="Only in this state; may be repeated.", show_default=False,
+    typer.Option("--status", metavar="STATUS", help="Only jobs with this status; may be repeated.", show_default=False,
                  autocompletion=completion.states),
 ]  # fmt: skip
 OfType = Annotated[
     str | None,
-    typer.Option("--type", metavar="TYPE", help="Only of this report type.", autocompletion=completion.types),
+    typer.Option("--type", metavar="TYPE", help="Only jobs of this report type.", autocompletion=completion.types),
 ]
 Label = Annotated[
     list[str],
-    typer.Option("--label", metavar="NAME=VALUE", help="Only with this label; may be repeated.", show_default=False),
+    typer.Option("--label", metavar="NAME=VALUE", help="Only jobs with this label; may be repeated.", show_default=False),
 ]
-Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help="Only of then and later: 24h, or a moment.")]
-Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Only of before then: 7d, or a moment.")]
-By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Only that this one asked for.")]
-WithError = Annotated[str | None, typer.Option("--error", metavar="CODE", help="Only that failed with this code.")]
-RetryOf = Annotated[str | None, typer.Option("--retry-of", metavar="ID", help="Only that repeat this job.")]
-OfSchedule = Annotated[str | None, typer.Option("--schedule", metavar="ID", help="Only that this schedule asked for.")]
-Took = Annotated[str | None, typer.Option("--took", metavar="TIME", help="Only that ran so long or longer: 30s, 5m.")]
-OfBulk = Annotated[str | None, typer.Option("--bulk", metavar="ID", help="Only that this bulk action met.")]
+Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help="Only jobs since then: 24h, or a timestamp.")]
+Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Only jobs before then: 7d, or a timestamp.")]
+By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Only jobs requested by this name.")]
+WithError = Annotated[str | None, typer.Option("--error", metavar="CODE", help="Only jobs that failed with this code.")]
+RetryOf = Annotated[str | None, typer.Option("--retry-of", metavar="ID", help="Only retries of this job.")]
+OfSchedule = Annotated[str | None, typer.Option("--schedule", metavar="ID", help="Only jobs of this schedule.")]
+Took = Annotated[str | None, typer.Option("--took", metavar="TIME", help="Only jobs that ran at least this long: 30s, 5m.")]
+OfBulk = Annotated[str | None, typer.Option("--bulk", metavar="ID", help="Only jobs that this bulk action processed.")]
 
 FilesUntil = Annotated[
-    str | None, typer.Option("--files-until", metavar="TIME", help="The files, e.g. 2027-01-31T00:00:00Z.")
+    str | None, typer.Option("--files-until", metavar="TIME", help="New expiry of the files, e.g. 2027-01-31T00:00:00Z.")
 ]
-KeptUntil = Annotated[str | None, typer.Option("--until", metavar="TIME", help="The jobs; never shorter than files.")]
+KeptUntil = Annotated[str | None, typer.Option("--until", metavar="TIME", help="New expiry of the jobs; not before that of the files.")]
 
 
 def add(app: typer.Typer) -> None:
@@ -132,7 +132,7 @@ def labels(given: Sequence[str]) -> dict[str, str]:
 
 
 def show(session: Session, job: Id) -> None:
-    """Show a job: in JSON all of it, else its state and its files."""
+    """Show a job: its status and files, or with -o json every field."""
     found = session.todoke.jobs.get(job)
     session.write.one(found.raw, columns.JOBS, id_field="jobId")
     if session.write.form is not Form.TABLE:
@@ -148,14 +148,14 @@ def show(session: Session, job: Id) -> None:
 def watch(
     session: Session,
     ids: Ids = [],  # noqa: B006
-    timeout: Annotated[str | None, typer.Option("--timeout", metavar="TIME", help="Wait so long at most.")] = None,
+    timeout: Annotated[str | None, typer.Option("--timeout", metavar="TIME", help="Stop waiting after this time.")] = None,
     cancel_on_interrupt: Annotated[
-        bool, typer.Option("--cancel-on-interrupt", help="Ctrl-C and SIGTERM cancel the jobs: for CI.")
+        bool, typer.Option("--cancel-on-interrupt", help="Cancel the jobs on Ctrl-C or SIGTERM, for CI.")
     ] = False,
 ) -> None:
-    """Wait until jobs have ended. The exit code says how: 0, 3 for FAILED, 9 for CANCELLED, 8 when time runs out.
+    """Wait until jobs end. Exit codes: 0 for SUCCESS, 3 for FAILED, 9 for CANCELLED, 8 on timeout.
 
-    Without an ID: write the newest jobs and whatever changes among all of them, as it comes and without an end.
+    Without an ID: print the newest jobs, then every change to any job, until interrupted.
     Ctrl-C leaves; the jobs go on.
     """
     if not ids:
@@ -172,19 +172,19 @@ def watch(
 
 
 def why(session: Session, job: Id) -> None:
-    """Say why a job is where it is: what it waits for, who holds it, when it goes on."""
+    """Explain a job's current state: what it is waiting for, who is running it, and when it continues."""
     found = session.todoke.jobs.why(job)
     session.write.whole(found.raw, [one.raw for one in found.reasons], columns.REASONS, id_field="code")
 
 
 def events(session: Session, job: Id) -> None:
-    """List every change of a job's state, oldest first."""
+    """List the status changes of a job, oldest first."""
     raws = [one.raw for one in session.todoke.jobs.events(job)]
     session.write.whole(raws, raws, columns.EVENTS, id_field="version")
 
 
 def cancel(session: Session, ids: Ids) -> None:
-    """Cancel jobs. A job that a worker holds is cancelled a moment later, and may still end otherwise."""
+    """Cancel jobs. A running job stops within moments, and may still succeed or fail before that."""
     _each(session, ids, lambda job_id: session.todoke.jobs.cancel(job_id).raw)
 
 
@@ -194,21 +194,21 @@ def keep(
     files: FilesUntil = None,
     until: KeptUntil = None,
 ) -> None:
-    """Keep ended jobs and their files for longer: as long as the operator allows, or until then."""
+    """Extend the expiry of ended jobs and their files: to the maximum, or to the given times."""
     _each(session, ids, lambda job_id: session.todoke.jobs.keep(job_id, expires_at=files, kept_until=until).raw)
 
 
 def delete(
     session: Session,
     ids: Ids,
-    end: Annotated[bool, typer.Option("--cancel", help="Jobs that go on, too: they are cancelled.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    end: Annotated[bool, typer.Option("--cancel", help="Cancel jobs that have not ended, then delete them.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")] = False,
 ) -> None:
-    """Erase ended jobs for good, with their history and their files."""
+    """Permanently delete ended jobs with their history and files."""
     if not yes:
         if not is_terminal(sys.stdin):
-            raise WrongCall("delete: pass --yes where nobody can be asked")
-        typer.confirm(f"Erase {len(ids)} job{'s' if len(ids) != 1 else ''} for good?", abort=True, err=True)
+            raise WrongCall("delete: pass --yes when there is no terminal to confirm on")
+        typer.confirm(f"Permanently delete {len(ids)} job{'s' if len(ids) != 1 else ''}?", abort=True, err=True)
 
     def erase(job_id: str) -> Raw:
         session.todoke.jobs.delete(job_id, cancel=end)

@@ -30,7 +30,7 @@ def submit_many(
     session: Session,
     file: Annotated[str, typer.Argument(metavar="FILE", show_default=False, help="JSON Lines; - for stdin.")],
 ) -> None:
-    """Ask for many reports: each line of the file is a request as the API takes it. Prints the jobs.
+    """Request many reports: each line of the file is one API request. Prints the jobs.
 
     A line that is refused harms no other; the exit code is the worst. With an idempotencyKey in each line the file
     may be sent again.

@@ -26,7 +26,7 @@ def add(app: typer.Typer) -> None:
     )(login)  # fmt: skip
     command(app, "logout", "todoke logout", "todoke logout --as production",
             without=("url", "profile", "output", "fields", "max_wait", "verbose"))(logout)  # fmt: skip
-    inner = group("Look at profiles, and choose one.")
+    inner = group("List and select profiles.")
     offline = ("url", "profile", "max_wait", "verbose")
     command(inner, "list", "todoke profile list", without=offline)(list_profiles)
     command(inner, "use", "todoke profile use production", without=(*offline, "output", "fields"))(use)
@@ -41,9 +41,9 @@ def login(
     session: Session,
     at: Annotated[str, typer.Option("--at", metavar="URL", help="The API's address.")] = profiles.DEFAULT_URL,
     name: As = profiles.USUAL,
-    check: Annotated[bool, typer.Option("--check/--no-check", help="Try the key before it is kept.")] = True,
+    check: Annotated[bool, typer.Option("--check/--no-check", help="Test the key before saving it.")] = True,
 ) -> None:
-    """Keep an address and an API key as a profile, and use it. The key comes from a prompt or from stdin."""
+    """Save an address and an API key as a profile and use it. Reads the key from a prompt or stdin."""
     profiles.check_name(name)
     if is_terminal(sys.stdin):
         key = getpass.getpass("API key (empty for none): ").strip()
@@ -59,7 +59,7 @@ def login(
     stored = profiles.load(file)
     changed = {**stored.profiles, name: Profile(at, key or None)}
     profiles.save(file, Profiles(name, changed))
-    session.say(f"profile {name} is kept in {file}")
+    session.say(f"profile {name} saved in {file}")
 
 
 def logout(session: Session, name: As = profiles.USUAL) -> None:
@@ -67,39 +67,39 @@ def logout(session: Session, name: As = profiles.USUAL) -> None:
     file = profiles.path()
     stored = profiles.load(file)
     if name not in stored.profiles:
-        raise WrongCall(f"--as {name}: there is no such profile")
+        raise WrongCall(f"--as {name}: no such profile")
     kept = {**stored.profiles, name: replace(stored.profiles[name], api_key=None, api_key_command=None)}
     profiles.save(file, replace(stored, profiles=kept))
-    session.say(f"the key of {name} is forgotten; the server knows it until it is revoked there")
+    session.say(f"key of profile {name} removed; it stays valid on the server until it is revoked there")
 
 
 def list_profiles(session: Session) -> None:
-    """List the profiles; the current one has a star."""
+    """List profiles; a star marks the current one."""
     stored = profiles.load(profiles.path())
     raws = [_shown(name, one, stored) for name, one in sorted(stored.profiles.items())]
     session.write.whole(raws, raws, columns.PROFILES, id_field="name")
     if not raws:
-        say("there is no profile: make one with `todoke login`")
+        say("no profiles yet: create one with `todoke login`")
 
 
 def use(session: Session, name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)]) -> None:
-    """Use this profile from now on."""
+    """Select the current profile."""
     file = profiles.path()
     stored = profiles.load(file)
     if name not in stored.profiles:
-        raise WrongCall(f"{name}: there is no such profile")
+        raise WrongCall(f"{name}: no such profile")
     profiles.save(file, replace(stored, current=name))
-    session.say(f"{name} is used from now on")
+    session.say(f"{name} is now the current profile")
 
 
 def show(
     session: Session, name: Annotated[str | None, typer.Argument(metavar="[NAME]", show_default=False)] = None
 ) -> None:
-    """Show a profile, its key masked."""
+    """Show a profile with its key masked."""
     stored = profiles.load(profiles.path())
     chosen = name or stored.current
     if chosen not in stored.profiles:
-        raise WrongCall(f"{chosen}: there is no such profile")
+        raise WrongCall(f"{chosen}: no such profile")
     session.write.one(_shown(chosen, stored.profiles[chosen], stored), columns.PROFILES, id_field="name")
 
 

@@ -25,18 +25,18 @@ def add(inner: typer.Typer) -> None:
 def overview(
     session: Session,
     period: Annotated[
-        str, typer.Option("--period", metavar="TIME", help=f"How far back: one of {', '.join(_PERIODS)}.")
+        str, typer.Option("--period", metavar="TIME", help=f"Period to show: one of {', '.join(_PERIODS)}.")
     ] = "1h",
 ) -> None:
-    """Show what needs attention in the installation: with -o json also workers, readings, history."""
+    """Show what needs attention in the installation; with -o json, also workers, measurements and history."""
     if period not in _PERIODS:
-        raise WrongCall(f"--period {period}: write one of {', '.join(_PERIODS)}")
+        raise WrongCall(f"--period {period}: use one of {', '.join(_PERIODS)}")
     found = session.todoke.admin.overview(period=period)
     session.write.whole(found.raw, found.raw.get("conditions") or (), columns.CONDITIONS, id_field="code")
     if found.workers is not None:
         here = [one for one in found.workers if not one.gone]
         held, slots = sum(one.holding for one in here), sum(one.slots for one in here)
-        session.say(f"workers: {len(here)}; jobs in hand: {held} of {slots}")
+        session.say(f"workers: {len(here)}; busy slots: {held} of {slots}")
     if found.history is not None:
         ended = {
             outcome: sum(one.jobs for one in found.history if one.outcome == outcome)
@@ -44,25 +44,25 @@ def overview(
         }
         session.say(f"in {found.period}: " + ", ".join(f"{jobs:,} {outcome}" for outcome, jobs in ended.items()))
     if found.not_looked_at:
-        session.say(f"the database took too long: {', '.join(found.not_looked_at)} not looked at")
+        session.say(f"the database took too long; missing: {', '.join(found.not_looked_at)}")
 
 
 def queues(session: Session) -> None:
-    """Show what a relay measured last: of the queue, its dead letters and the database."""
+    """Show the latest measurements of the queue, its dead letters and the database."""
     measured = session.todoke.admin.overview().raw.get("measured")
     found = None if measured is None else [{"name": name, **one} for name, one in measured.items()]
     _write(session, found, columns.READINGS)
     if not found:
-        session.say("no relay has measured anything yet")
+        session.say("no relay has reported measurements yet")
 
 
 def workers(session: Session) -> None:
-    """List the workers: whether each works, how many jobs it holds, and when it was heard of."""
+    """List workers: their state, the jobs that each holds, and when each was last seen."""
     _write(session, session.todoke.admin.overview().raw.get("workers"), columns.WORKERS)
 
 
 def _write(session: Session, found: Sequence[Raw] | None, shown: Sequence[Column]) -> None:
     if found is None:
-        say("the database took too long: not looked at. Try again later")
+        say("the database took too long; try again later")
         raise Ended(Exit.TEMPORARY)
     session.write.whole(found, found, shown, id_field="name")

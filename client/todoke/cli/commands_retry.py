@@ -62,7 +62,7 @@ def retry(
     *,
     shape: "JobOptions",
 ) -> None:
-    """Ask for ended jobs again: with other parameters or formats, if they are given.
+    """Run ended jobs again, with changed parameters or formats if given.
 
     What is not named stays as it was; NAME:=null takes the parameter's default. A password is not kept: files that had
     one need --password-file or --no-password. One that cannot be asked for again
@@ -71,10 +71,10 @@ def retry(
     then = Then(wait, folder, file, cancel_on_interrupt, force).checked()
     olds = list(dict.fromkeys(ids))
     if len(olds) > 1 and (file is not None or idempotency_key is not None):
-        raise WrongCall("retry: --file and --idempotency-key are for one job")
+        raise WrongCall("retry: --file and --idempotency-key work with one job only")
 
     if no_password and password_file is not None:
-        raise WrongCall("retry: --password-file and --no-password exclude each other")
+        raise WrongCall("retry: use either --password-file or --no-password, not both")
     password = protected("" if no_password else password_in(password_file, params=params))
 
     def again(job_id: str) -> "Retried":
@@ -89,7 +89,7 @@ def retry(
     else:
         made, codes = _each(olds, again)
     if any(one.report_version_changed for one in made):
-        session.say("the report type is another version now than the old job was made with")
+        session.say("the report type's version has changed since the original job")
     if made:
         try:
             go_on(session, [one.raw for one in made], columns.ACCEPTED, then)

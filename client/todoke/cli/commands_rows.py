@@ -26,11 +26,11 @@ def add(app: typer.Typer) -> None:
 def rows(
     session: Session,
     job: Id,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", help="So many at most.", min=1, max=1000)] = 20,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", help="Maximum number of items.", min=1, max=1000)] = 20,
 ) -> None:
-    """Show the first rows of a job's report. The server keeps up to 1,000."""
+    """Show the first rows of a job's report. The server stores up to 1,000."""
     if session.write.form is Form.ID:
-        raise WrongCall("-o id: rows have none; there are table, json and jsonl")
+        raise WrongCall("-o id: rows have no ids; use table, json or jsonl")
     page = session.todoke.jobs.rows(job, page_size=limit)
     columns = [_column(one.name, one.title, right=one.type in _NUMBERS) for one in page.columns]
     session.write.whole(page.raw, page.rows, columns, id_field="")

@@ -46,22 +46,22 @@ if TYPE_CHECKING:
 
 _SAMPLE = "019acb2e-7c41-7e02-9a51-0e5b1a6c7f10"
 Id = Annotated[str, typer.Argument(metavar="SCHEDULE-ID", show_default=False)]
-Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="What people call it.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="Display name.")]
 Key = Annotated[
-    str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key makes one schedule, run after run.")
+    str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key always yields the same schedule.")
 ]
-RunKey = Annotated[str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key submits one job.")]
-Note = Annotated[str | None, typer.Option("--note", metavar="TEXT", help="Why, for who looks later.")]
-From = Annotated[str, typer.Option("--from", metavar="TIME", help="The first moment, e.g. 2026-10-01T00:00:00Z.")]
-To = Annotated[str, typer.Option("--to", metavar="TIME", help="The moment before which it ends, in the past.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-NewName = Annotated[str | None, typer.Option("--name", metavar="NAME", help="What people call it.")]
-NewType = Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Another report type.")]
+RunKey = Annotated[str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key always yields the same job.")]
+Note = Annotated[str | None, typer.Option("--note", metavar="TEXT", help="Why it is paused, for others.")]
+From = Annotated[str, typer.Option("--from", metavar="TIME", help="Start of the range, e.g. 2026-10-01T00:00:00Z.")]
+To = Annotated[str, typer.Option("--to", metavar="TIME", help="End of the range (exclusive), in the past.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")]
+NewName = Annotated[str | None, typer.Option("--name", metavar="NAME", help="New display name.")]
+NewType = Annotated[str | None, typer.Option("--type", metavar="TYPE", help="New report type.")]
 
 
 def add(app: typer.Typer) -> None:
     """Add the commands."""
-    inner = group("Reports that come by themselves: make, change, pause and run schedules.")
+    inner = group("Create, change, pause and run schedules: reports that run automatically.")
     command(inner, "list", "todoke schedules list", "todoke schedules list --all -o jsonl")(list_schedules)
     command(inner, "show", f"todoke schedules show {_SAMPLE}", f"todoke schedules show {_SAMPLE} -o json")(show)
     command(
@@ -105,7 +105,7 @@ def list_schedules(session: Session, limit: Limit = 20, everything: All = False)
 
 
 def show(session: Session, schedule: Id) -> None:
-    """Show a schedule: in JSON all of it, else when it is due and its next ticks."""
+    """Show a schedule: its timing and next ticks, or with -o json every field."""
     _shown(session, session.todoke.schedules.get(schedule))
 
 
@@ -117,7 +117,7 @@ def create(
     priority: Priority = None, callback: Callback = None, notify_when: NotifyWhen = None,
     idempotency_key: Key = None, *, shape: "JobOptions",
 ) -> None:  # fmt: skip
-    """Ask for a report again and again, by the clock. It acts with the scopes that you have at each tick.
+    """Create a schedule for a report. It uses the scopes that you have at each tick.
 
     Write dates in words, such as start_of_last_month: they are reckoned at each tick.
     """
@@ -141,7 +141,7 @@ def update(
     label: Label = [], priority: Priority = None, callback: Callback = None, notify_when: NotifyWhen = None,  # noqa: B006
     *, shape: "JobOptions",
 ) -> None:  # fmt: skip
-    """Change what is named, and leave the rest. It acts on your behalf from then on, and goes on if it had stopped.
+    """Change only the given options. The schedule then acts on your behalf, and resumes if it had stopped.
 
     With -p only the parameters that are named change, and NAME:=null takes the default; --params replaces all.
     """
@@ -156,7 +156,7 @@ def update(
     if param or params:
         changes["parameters"] = _changed(session, old, report_type, param, params)
     if not changes:
-        raise WrongCall("say what is to change: --cron, --zone, -p, --name …")
+        raise WrongCall("nothing to change: give at least one of --cron, --zone, -p, --name …")
     _written(session, _updated(session, schedule, changes, old))
 
 
@@ -164,19 +164,19 @@ def next_ticks(
     session: Session, report_type: Type = None, param: Params = [], params: ParamsFile = None,  # noqa: B006
     cron: Cron = None, every: Every = None, zone: Zone = None, until: Until = None,
 ) -> None:  # fmt: skip
-    """Say when such a schedule would be due: in words, and its next ticks. Nothing is made."""
+    """Preview a schedule without creating it: its timing in words and its next ticks."""
     given = typed_parameters(session, report_type, param, params)
     options = timed(cron, every, zone, until, None, None, None)
     _shown(session, session.todoke.schedules.preview("a preview", report_type, given, **options))
 
 
 def pause(session: Session, schedule: Id, note: Note = None) -> None:
-    """Let no tick come until somebody resumes it."""
+    """Pause a schedule until someone resumes it."""
     _written(session, session.todoke.schedules.pause(schedule, note=note))
 
 
 def resume(session: Session, schedule: Id) -> None:
-    """Go on after a pause or a stop, on your behalf. What was due meanwhile is not made up for: `backfill`."""
+    """Resume a paused or stopped schedule on your behalf. Missed ticks are not made up; see `backfill`."""
     _written(session, session.todoke.schedules.resume(schedule))
 
 
@@ -184,32 +184,32 @@ def run(
     session: Session, schedule: Id, wait: Wait = None, folder: Folder = None, file: File = None,
     cancel_on_interrupt: CancelOnInterrupt = False, force: Force = False, idempotency_key: RunKey = None,
 ) -> None:  # fmt: skip
-    """Submit its job now, beside its ticks. Prints the job, or, after waiting, what became of it, or the files."""
+    """Submit the schedule's job now, in addition to its ticks. Prints the job; after waiting, its result or files."""
     then = Then(wait, folder, file, cancel_on_interrupt, force).checked()
     go_on(session, [session.todoke.schedules.run(schedule, idempotency_key=idempotency_key).raw], columns.RUN, then)
 
 
 def backfill(session: Session, schedule: Id, begin: From, end: To) -> None:
-    """Submit the jobs of those ticks of a range that had none: missed, skipped, failed, or from before it was made."""
+    """Submit jobs for past ticks without one: missed, skipped, failed, or before the schedule was created."""
     found = session.todoke.schedules.backfill(schedule, begin, end)
     session.write.one(found.raw, columns.BACKFILL, id_field="ticks")
-    session.say(f"see what becomes of them: todoke schedules ticks {schedule}")
+    session.say(f"to see the results: todoke schedules ticks {schedule}")
 
 
 def ticks(session: Session, schedule: Id, limit: Limit = 20, everything: All = False) -> None:
-    """List what became of its ticks, the latest first: of those that were skipped, too, with the reason."""
+    """List past ticks with their results, latest first, including skipped ones with the reason."""
     pages = partial(session.todoke.schedules.ticks, schedule)
     write_list(session, "ticks", pages, columns.TICKS, id_field="tick", limit=None if everything else limit)
 
 
 def delete(session: Session, schedule: Id, yes: Yes = False) -> None:
-    """Delete a schedule with its history. Its jobs stay."""
+    """Delete a schedule and its history. Its jobs remain."""
     if not yes:
         if not is_terminal(sys.stdin):
-            raise WrongCall("schedules delete: pass --yes where nobody can be asked")
+            raise WrongCall("schedules delete: pass --yes when there is no terminal to confirm on")
         typer.confirm(f"Delete {session.todoke.schedules.get(schedule).name!r} and its history?", abort=True, err=True)
     session.todoke.schedules.delete(schedule)
-    session.say(f"{schedule} is deleted")
+    session.say(f"{schedule} deleted")
 
 
 def _updated(session: Session, schedule: str, changes: "ScheduleChanges", old: "Schedule | None") -> "Schedule":

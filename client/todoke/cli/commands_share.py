@@ -15,20 +15,20 @@ from todoke.cli.session import Session
 _SAMPLE = "019acb2e-7c41-7e02-9a51-0e5b1a6c7f10"
 Job = Annotated[str, typer.Argument(metavar="JOB-ID", show_default=False)]
 Name = Annotated[
-    str | None, typer.Argument(metavar="FILE", show_default=False, help="Of several files, the name of one.")
+    str | None, typer.Argument(metavar="FILE", show_default=False, help="Name of the file, if the job has several.")
 ]
 Id = Annotated[str, typer.Argument(metavar="LINK-ID", show_default=False)]
-For = Annotated[str, typer.Option("--for", metavar="TIME", help="How long it works, at most as long as the file.")]
+For = Annotated[str, typer.Option("--for", metavar="TIME", help="How long the link works, at most until the file expires.")]
 Downloads = Annotated[
-    int | None, typer.Option("--downloads", metavar="N", min=1, help="How often it may be downloaded; else any number.")
+    int | None, typer.Option("--downloads", metavar="N", min=1, help="Maximum downloads; default: unlimited.")
 ]
-Key = Annotated[str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key makes one link.")]
+Key = Annotated[str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key always yields the same link.")]
 OfJob = Annotated[str | None, typer.Option("--job", metavar="JOB-ID", help="Only links to files of this job.")]
 
 
 def add(app: typer.Typer) -> None:
     """Add the commands."""
-    inner = group("Links with which anybody downloads a file, without a key: make, list and revoke them.")
+    inner = group("Create, list and revoke links that download a file without a key.")
     command(
         inner, "create", f"todoke share create {_SAMPLE}",
         f"todoke share create {_SAMPLE} sales.xlsx --for 3d --downloads 5",
@@ -43,7 +43,7 @@ def create(
     session: Session, job: Job, name: Name = None, lasts: For = "7d", downloads: Downloads = None,
     idempotency_key: Key = None,
 ) -> None:  # fmt: skip
-    """Make a link to a file of a job. It is printed once, alone on stdout: whoever has it downloads the file."""
+    """Create a link to a job's file. Prints it once, alone on stdout; anyone who has it can download the file."""
     made = session.todoke.jobs.share(
         job,
         name or _only_file(session, job),
@@ -53,9 +53,9 @@ def create(
     )
     session.write.one({**made.raw, "url": made.url}, columns.SHARE, id_field="url")
     if made.url is None:
-        session.say(f"{made.share.id} was made before by this key, and its address was told then")
+        session.say(f"{made.share.id} was already created with this key; its link was shown then")
     else:
-        session.say(f"it works until {made.share.expires_at}; todoke share revoke {made.share.id} ends it before")
+        session.say(f"valid until {made.share.expires_at}; to revoke it: todoke share revoke {made.share.id}")
 
 
 def list_shares(session: Session, job: OfJob = None, limit: Limit = 20, everything: All = False) -> None:
@@ -65,20 +65,20 @@ def list_shares(session: Session, job: OfJob = None, limit: Limit = 20, everythi
 
 
 def show(session: Session, link: Id) -> None:
-    """Show a link, and how often it was used; not what stands in it."""
+    """Show a link and its number of downloads, without the link itself."""
     session.write.one(session.todoke.shares.get(link).raw, columns.SHARES, id_field="shareId")
 
 
 def revoke(session: Session, link: Id) -> None:
-    """Let a link work no more. Once more is harmless."""
+    """Revoke a link. Repeating this is harmless."""
     session.todoke.shares.revoke(link)
-    session.say(f"{link} works no more")
+    session.say(f"{link} revoked")
 
 
 def _only_file(session: Session, job: str) -> str:
     result = session.todoke.jobs.get(job).result
     names = [] if result is None else [one.name for one in result.artifacts]
     if len(names) != 1:
-        raise WrongCall(f"share: the job has {len(names)} files: name one of {', '.join(names)}" if names else
+        raise WrongCall(f"share: the job has {len(names)} files; name one of {', '.join(names)}" if names else
                         "share: the job has no files, or none yet")  # fmt: skip
     return names[0]

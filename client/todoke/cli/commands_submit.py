@@ -23,59 +23,59 @@ if TYPE_CHECKING:
 
 Type = Annotated[
     str | None,
-    typer.Argument(metavar="[TYPE]", help="A name from `todoke types`; else the default.", show_default=False,
+    typer.Argument(metavar="[TYPE]", help="A report type from `todoke types`; default: the default report type.", show_default=False,
                    autocompletion=completion.types),
 ]  # fmt: skip
 Params = Annotated[
     list[str],
     typer.Option("-p", "--param", metavar="NAME=VALUE", show_default=False, autocompletion=completion.parameters,
-                 help="A parameter: NAME=VALUE, NAME:=JSON or NAME=@FILE; repeat it for a list."),
+                 help="A parameter: NAME=VALUE, NAME:=JSON or NAME=@FILE; repeat for a list."),
 ]  # fmt: skip
 ParamsFile = Annotated[
     str | None, typer.Option("--params", metavar="FILE", help="Parameters as a JSON object; - for stdin.")
 ]
 Formats = Annotated[
     list[str],
-    typer.Option("--format", "-f", metavar="FORMAT", help="A format; may be repeated, and comma-separated.",
+    typer.Option("--format", "-f", metavar="FORMAT", help="A file format; may be repeated or comma-separated.",
                  show_default=False),
 ]  # fmt: skip
-At = Annotated[str | None, typer.Option("--at", metavar="TIME", help="Run no sooner, e.g. 2026-01-31T09:00:00+09:00.")]
-NotAfter = Annotated[str | None, typer.Option("--not-after", metavar="TIME", help="Fail if it has not ended by then.")]
-Attempts = Annotated[int | None, typer.Option("--max-attempts", metavar="N", help="Tries, at most as many as usual.")]
-KeepFiles = Annotated[str | None, typer.Option("--keep-files", metavar="TIME", help="Keep the files so long, e.g. 7d.")]
-Keep = Annotated[str | None, typer.Option("--keep", metavar="TIME", help="Keep the job so long, e.g. 90d.")]
+At = Annotated[str | None, typer.Option("--at", metavar="TIME", help="Do not start before, e.g. 2026-01-31T09:00:00+09:00.")]
+NotAfter = Annotated[str | None, typer.Option("--not-after", metavar="TIME", help="Deadline: fail if not finished by then.")]
+Attempts = Annotated[int | None, typer.Option("--max-attempts", metavar="N", help="Maximum attempts, up to the report type's.")]
+KeepFiles = Annotated[str | None, typer.Option("--keep-files", metavar="TIME", help="How long to keep the files, e.g. 7d.")]
+Keep = Annotated[str | None, typer.Option("--keep", metavar="TIME", help="How long to keep the job, e.g. 90d.")]
 FileName = Annotated[
-    str | None, typer.Option("--file-name", metavar="NAME", help="Names the files, e.g. 'sales {date}'.")
+    str | None, typer.Option("--file-name", metavar="NAME", help="File name pattern, e.g. 'sales {date}'.")
 ]
 Priority = Annotated[
-    int | None, typer.Option("--priority", metavar="0-9", help="Before others of your own that wait; 4 is usual.")
+    int | None, typer.Option("--priority", metavar="0-9", help="Priority among your own waiting jobs, 9 first; default: 4.")
 ]
 Label = Annotated[
     list[str],
-    typer.Option("--label", metavar="NAME=VALUE", help="A mark of your own; may be repeated.", show_default=False),
+    typer.Option("--label", metavar="NAME=VALUE", help="A label of your own; may be repeated.", show_default=False),
 ]
 Key = Annotated[
     str | None,
-    typer.Option("--idempotency-key", metavar="KEY", help="The same key and request is one job, run after run."),
+    typer.Option("--idempotency-key", metavar="KEY", help="The same key and request always yield the same job."),
 ]
 Reuse = Annotated[
-    str | None, typer.Option("--reuse", metavar="TIME", help="Take the job of the same question of that long ago.")
+    str | None, typer.Option("--reuse", metavar="TIME", help="Reuse a job with the same request that is at most this old.")
 ]
 Wait = Annotated[
     str | None,
-    typer.Option("--wait", metavar="[=TIME]", help="Wait for the end, for TIME at most. The exit code is the job's.",
+    typer.Option("--wait", metavar="[=TIME]", help="Wait until the job ends, up to TIME. Exit with its code.",
                  show_default=False),
 ]  # fmt: skip
 Folder = Annotated[
-    Path | None, typer.Option("-O", "--into", metavar="DIR", help="Wait, and download the files into this folder.")
+    Path | None, typer.Option("-O", "--into", metavar="DIR", help="Wait, then download the files into this folder.")
 ]
 File = Annotated[
-    str | None, typer.Option("--file", metavar="FILE", help="Wait, and download the only file there; - for stdout.")
+    str | None, typer.Option("--file", metavar="FILE", help="Wait, then download the only file as this; - for stdout.")
 ]
 CancelOnInterrupt = Annotated[
-    bool, typer.Option("--cancel-on-interrupt", help="Ctrl-C and SIGTERM cancel the job: for CI.")
+    bool, typer.Option("--cancel-on-interrupt", help="Cancel the job on Ctrl-C or SIGTERM, for CI.")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite files.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 
 
 def add(app: typer.Typer) -> None:
@@ -124,7 +124,7 @@ def submit(
     *,
     shape: "JobOptions",
 ) -> None:
-    """Ask for a report. Prints the job, or, after waiting, what became of it, or the files."""
+    """Request a report. Prints the job; after waiting, its result or the downloaded files."""
     then = Then(wait, folder, file, cancel_on_interrupt, force).checked()
     given = typed_parameters(session, report_type, param, params)
     password = protected(password_in(password_file, params=params))
@@ -146,7 +146,7 @@ def estimate(
     *,
     shape: "JobOptions",
 ) -> None:
-    """Say what a report would be: rows, seconds, and what would go wrong. Nothing is made."""
+    """Estimate a report without creating it: rows, duration and likely problems."""
     given = typed_parameters(session, report_type, param, params)
     found = session.todoke.jobs.estimate(report_type, given, formats=format_names(formats), **shape)
     session.write.one(found.raw, columns.ESTIMATE, id_field="reportType")
@@ -166,7 +166,7 @@ class Then(NamedTuple):
     def checked(self) -> "Then":
         """Return itself. Raises WrongCall, before anything is sent."""
         if self.folder is not None and self.file is not None:
-            raise WrongCall("--into and --file exclude each other")
+            raise WrongCall("use either --into or --file, not both")
         self.timeout()
         return self
 
@@ -185,7 +185,7 @@ def go_on(session: Session, accepted: Sequence[Raw], shown: Sequence[Column], th
             session.write.one(raw, shown, id_field="jobId")
         return
     ids = [raw["jobId"] for raw in accepted]
-    session.say("\n".join(f"{job_id} is accepted" for job_id in ids))
+    session.say("\n".join(f"{job_id} accepted" for job_id in ids))
     outcomes = follow(session, ids, timeout=then.timeout(), cancel_on_interrupt=then.cancel_on_interrupt)
     explain(outcomes)
     codes = [outcome.code for outcome in outcomes.values()]

@@ -23,11 +23,11 @@ def types(
     session: Session,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="One type, with its parameters.", show_default=False,
+        typer.Argument(metavar="[NAME]", help="Show this report type and its parameters.", show_default=False,
                        autocompletion=completion.types),
     ] = None,
     choices: Annotated[
-        str | None, typer.Option("--choices", metavar="PARAMETER", help="The values that this parameter may have.")
+        str | None, typer.Option("--choices", metavar="PARAMETER", help="List the allowed values of this parameter.")
     ] = None,
     param: Annotated[
         list[str],
@@ -35,7 +35,7 @@ def types(
                      help="With --choices: the value of another parameter."),
     ] = [],  # noqa: B006 - typer makes a new list for each call
 ) -> None:  # fmt: skip
-    """List what can be asked for: the report types, one type's parameters, or the choices of a parameter."""
+    """List report types, the parameters of one type, or the choices of a parameter."""
     if choices is not None:
         _choices(session, name, choices, param)
         return
@@ -68,7 +68,7 @@ def _choices(session: Session, name: str | None, parameter: str, given: list[str
     found = session.todoke.types.choices(name, parameter, others)
     session.write.whole(found.raw, [one.raw for one in found.choices], _CHOICES, id_field="value")
     if found.more:
-        session.say("there are more than these")
+        session.say("there are more choices")
 
 
 _CHOICES = (Column("VALUE", field("value")), Column("TITLE", field("title"), prose=True))

@@ -22,24 +22,24 @@ _SAMPLE = "019acb2e-7c41-7e02-9a51-0e5b1a6c7f10"
 _EVENTS = "job.succeeded, job.failed, job.cancelled, job.expired, schedule.missed or schedule.failed"
 Id = Annotated[str, typer.Argument(metavar="WEBHOOK-ID", show_default=False)]
 DeliveryId = Annotated[str, typer.Argument(metavar="DELIVERY-ID", show_default=False)]
-Url = Annotated[str, typer.Argument(metavar="URL", show_default=False, help="A public address, with https.")]
+Url = Annotated[str, typer.Argument(metavar="URL", show_default=False, help="A public https address.")]
 Events = Annotated[
-    list[str] | None, typer.Option("--event", metavar="TYPE", help=f"{_EVENTS}; may be repeated. Else all of them.")
+    list[str] | None, typer.Option("--event", metavar="TYPE", help=f"{_EVENTS}; may be repeated. Default: all.")
 ]
 Types = Annotated[
-    list[str] | None, typer.Option("--type", metavar="TYPE", help="Only about this report type; may be repeated.")
+    list[str] | None, typer.Option("--type", metavar="TYPE", help="Only events about this report type; may be repeated.")
 ]
-Description = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="What listens there.")]
-Key = Annotated[str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key makes one webhook.")]
-State = Annotated[str | None, typer.Option("--state", metavar="STATE", help="waiting, delivered or dead.")]
-Limit = Annotated[int, typer.Option("--limit", metavar="N", help="So many at most.", min=1)]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Description = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="What receives the events.")]
+Key = Annotated[str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key always yields the same webhook.")]
+State = Annotated[str | None, typer.Option("--state", metavar="STATE", help="Only deliveries in this state: waiting, delivered or dead.")]
+Limit = Annotated[int, typer.Option("--limit", metavar="N", help="Maximum number of items.", min=1)]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")]
 
 
 def add(app: typer.Typer) -> None:
     """Add the commands."""
     inner = typer.Typer(
-        help="Tell other services what has happened.", no_args_is_help=True,
+        help="Send events to other services.", no_args_is_help=True,
         rich_markup_mode=None,
     )  # fmt: skip
     command(inner, "list", "todoke webhooks list", "todoke webhooks list -o jsonl")(list_webhooks)
@@ -104,29 +104,29 @@ def create(
     description: Description = None,
     idempotency_key: Key = None,
 ) -> None:
-    """Let an address be told what happens in the tenant. Its secret is shown once."""
+    """Create a webhook: send the tenant's events to an address. Shows its secret once."""
     made = session.todoke.webhooks.create(
         address, types=event, report_types=report_type, notify_when=conditions(notify_when), description=description,
         idempotency_key=idempotency_key,
     )  # fmt: skip
     session.write.one(made.raw, columns.MADE_WEBHOOK, id_field="webhookId")
     if made.secret is not None and session.write.form is not Form.ID:
-        session.say("The secret is shown this once: keep it where the receiver finds it.")
+        session.say("The secret is shown only once. Store it where the receiver can read it.")
 
 
 def update(
     session: Session,
     webhook: Id,
-    address: Annotated[str | None, typer.Option("--address", metavar="URL", help="Where it leads from now on.")] = None,
+    address: Annotated[str | None, typer.Option("--address", metavar="URL", help="New address.")] = None,
     event: Events = None,
     report_type: Types = None,
     notify_when: NotifyWhen = None,
     description: Description = None,
     enable: Annotated[
-        bool | None, typer.Option("--enable/--disable", help="Switch it on or off. Off gives up what waits.")
+        bool | None, typer.Option("--enable/--disable", help="Turn it on or off. Turning it off drops waiting deliveries.")
     ] = None,
 ) -> None:
-    """Change what is named, and leave the rest."""
+    """Change only the given options."""
     changes: WebhookChanges = {}
     if address is not None:
         changes["url"] = address
@@ -147,7 +147,7 @@ def update(
 
 
 def test(session: Session, webhook: Id) -> None:
-    """Send a ping. Writes the delivery's id, for `todoke webhooks delivery`."""
+    """Send a test ping. Prints the delivery's id for `todoke webhooks delivery`."""
     found = session.todoke.webhooks.test(webhook)
     raw = {"deliveryId": found, "webhookId": webhook}
     session.write.one(raw, columns.PING, id_field="deliveryId")
@@ -157,23 +157,23 @@ def rotate(
     session: Session,
     webhook: Id,
     overlap: Annotated[
-        str, typer.Option("--overlap", metavar="TIME", help="How long the secret before signs as well.")
+        str, typer.Option("--overlap", metavar="TIME", help="How long the previous secret also signs.")
     ] = "24h",
 ) -> None:
-    """Make a new secret, which is shown once."""
+    """Create a new secret and show it once."""
     made = session.todoke.webhooks.rotate(webhook, overlap_seconds=int(seconds(overlap, "--overlap")))
     session.write.one(made.raw, columns.ROTATED_SECRET, id_field="webhookId")
 
 
 def deliveries(session: Session, webhook: Id, state: State = None, limit: Limit = 20) -> None:
-    """List what a webhook was told, or is to be, newest first."""
+    """List deliveries of a webhook, sent and waiting, newest first."""
     found = session.todoke.webhooks.iter(webhook, state=state, page_size=min(limit, 100))
     raws = [one.raw for one in itertools.islice(found, limit)]
     session.write.whole({"deliveries": raws, "nextPageToken": None}, raws, columns.DELIVERIES, id_field="deliveryId")
 
 
 def delivery(session: Session, webhook: Id, delivery: DeliveryId) -> None:
-    """Show a delivery: in JSON with the bytes of every attempt."""
+    """Show a delivery; with -o json, the raw bytes of every attempt."""
     session.write.one(session.todoke.webhooks.delivery(webhook, delivery).raw, columns.DELIVERY, id_field="deliveryId")
 
 
@@ -182,12 +182,12 @@ def redeliver(
     webhook: Id,
     delivery: Annotated[str | None, typer.Argument(metavar="DELIVERY-ID", show_default=False)] = None,
     since: Annotated[
-        str | None, typer.Option("--since", metavar="TIME", help="All that were given up since then.")
+        str | None, typer.Option("--since", metavar="TIME", help="All deliveries that failed since then.")
     ] = None,
 ) -> None:
-    """Deliver once more: one delivery, or all that were given up since a moment."""
+    """Resend one delivery, or all that failed since a given time."""
     if (delivery is None) == (since is None):
-        raise WrongCall("name a delivery, or --since a moment")
+        raise WrongCall("give a delivery id, or --since TIME")
     if since is not None:
         many = session.todoke.webhooks.redeliver_since(webhook, since)
         session.write.one({"deliveries": many, "webhookId": webhook}, columns.REDELIVERED, id_field="webhookId")
@@ -199,16 +199,16 @@ def redeliver(
 def listen(
     session: Session,
     forward_to: Annotated[
-        str, typer.Option("--forward-to", metavar="URL", help="Where this machine is told, e.g. http://localhost:3000/")
+        str, typer.Option("--forward-to", metavar="URL", help="Local address to forward to, e.g. http://localhost:3000/")
     ],
     event: Events = None,
     report_type: Types = None,
     notify_when: NotifyWhen = None,
     count: Annotated[
-        int | None, typer.Option("--count", metavar="N", help="End after so many messages.", min=1)
+        int | None, typer.Option("--count", metavar="N", help="Stop after this many messages.", min=1)
     ] = None,
 ) -> None:
-    """Tell a program on this machine what happens, with real signatures, until Ctrl-C: for trying a receiver.
+    """Forward events to a local program, with real signatures, until Ctrl-C. Useful for testing a receiver.
 
     A webhook is made for it, whose secret is shown, and deleted at the end. Nothing has to reach this machine.
     """
@@ -217,10 +217,10 @@ def listen(
 
 
 def delete(session: Session, webhook: Id, yes: Yes = False) -> None:
-    """Delete a webhook with its secrets and deliveries. What waits is not sent."""
+    """Delete a webhook with its secrets and deliveries. Waiting deliveries are not sent."""
     if not yes:
         if not is_terminal(sys.stdin):
-            raise WrongCall("say --yes: nobody is there to be asked")
+            raise WrongCall("webhooks delete: pass --yes when there is no terminal to confirm on")
         found = session.todoke.webhooks.get(webhook)
         typer.confirm(f"Delete the webhook at {found.url}?", abort=True, err=True)
     session.todoke.webhooks.delete(webhook)

@@ -22,13 +22,13 @@ _Profile = Annotated[
 ]
 _Output = Annotated[
     Form | None,
-    typer.Option("--output", "-o", help="How data is written: see `todoke help output`.", show_default=False),
+    typer.Option("--output", "-o", help="Output format: see `todoke help output`.", show_default=False),
 ]
 _Fields = Annotated[str | None, typer.Option("--fields", metavar="A,B", help="Only these fields of the API's answer.")]
-_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 _Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show requests and their ids.")]
 _MaxWait = Annotated[
-    str, typer.Option("--max-wait", metavar="TIME", help="The longest pause that a busy server may ask for.")
+    str, typer.Option("--max-wait", metavar="TIME", help="Longest wait that a busy server may ask for.")
 ]
 
 

@@ -13,5 +13,5 @@ def seconds(text: str, option: str) -> float:
         return float(text)
     parts = re.findall(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd])", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise WrongCall(f"{option} {text}: write a time like 90s, 10m, 1h30m or 2d")
+        raise WrongCall(f"{option} {text}: not a duration; use one such as 90s, 10m, 1h30m or 2d")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)

@@ -21,19 +21,19 @@ class Exit(IntEnum):
     DONE = 0, "Done."
     FAILED_HERE = (
         1,
-        "Something failed here: the network after all tries, the disk, a file that is not what it should be.",
+        "A local failure: the network after all retries, the disk, or a file that does not verify.",
     )
-    WRONG_CALL = 2, "The call is wrong. Nothing was sent that changes anything."
+    WRONG_CALL = 2, "The command line is not valid. Nothing was changed on the server."
     JOB_FAILED = 3, "The job ended in FAILED."
-    NOT_ALLOWED = 4, "Not signed in, or not allowed (401, 403)."
-    NOT_THERE = 5, "It is not there, or no longer (404, 410)."
+    NOT_ALLOWED = 4, "Not signed in, or without permission (401, 403)."
+    NOT_THERE = 5, "Not found, or no longer available (404, 410)."
     REFUSED = 6, "The server refused the request (409, 422, other 4xx)."
-    TOO_MANY = 7, "Too many requests, after all tries (429)."
-    TIME_OVER = 8, "The time for waiting ran out. The job goes on."
+    TOO_MANY = 7, "Too many requests, after all retries (429)."
+    TIME_OVER = 8, "Waiting timed out. The job continues."
     JOB_CANCELLED = 9, "The job ended in CANCELLED."
-    TEMPORARY = 75, "The server cannot do it now (5xx); try again later."
-    INTERRUPTED = 130, "Ctrl-C. Jobs that were waited for go on; what to type is printed."
-    CLOSED_PIPE = 141, "Whoever read the output has stopped reading."
+    TEMPORARY = 75, "The server is temporarily unable (5xx); try again later."
+    INTERRUPTED = 130, "Interrupted by Ctrl-C. Jobs continue; the command to wait again is printed."
+    CLOSED_PIPE = 141, "The reader of the output closed the pipe."
 
 
 class Ended(Exception):

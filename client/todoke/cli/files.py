@@ -19,7 +19,7 @@ def fetch(session: Session, job: "Job | str", folder: Path, names: Sequence[str]
     done = session.todoke.jobs.download(job, folder, names, force=force)
     for one in done:
         what = "was there" if one.was_there else "downloaded"
-        session.say(f"{one.path.name}: {what}, {size(one.size_bytes)}, SHA-256 is right")
+        session.say(f"{one.path.name}: {what}, {size(one.size_bytes)}, SHA-256 verified")
     raw = [
         {"path": str(one.path), "artifact": one.artifact, "sizeBytes": one.size_bytes, "sha256": one.sha256}
         for one in done
@@ -33,11 +33,11 @@ def fetch_into(session: Session, job: "Job | str", name: str | None, file: str, 
 
     if file == "-":
         if is_terminal(sys.stdout):
-            raise WrongCall("--file -: a file is not for a terminal; send it into a pipe or a file")
+            raise WrongCall("--file -: refusing to write a file to a terminal; redirect stdout to a pipe or a file")
         session.todoke.jobs.download_into(job, sys.stdout.buffer, name)
         sys.stdout.flush()
         return
     done = session.todoke.jobs.download_as(job, Path(file), name, force=force)
-    session.say(f"{done.path}: {size(done.size_bytes)}, SHA-256 is right")
+    session.say(f"{done.path}: {size(done.size_bytes)}, SHA-256 verified")
     raw = {"path": str(done.path), "artifact": done.artifact, "sizeBytes": done.size_bytes, "sha256": done.sha256}
     session.write.one(raw, columns.PATHS, id_field="path")

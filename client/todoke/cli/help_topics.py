@@ -45,7 +45,7 @@ asked, and progress is a line for each change of state.
 
 def _exit_codes() -> str:
     return "".join(f"{int(code):>4}  {code.meaning}\n" for code in Exit) + (
-        "\n`verify` uses 0, 1 and 2 only. A command for several jobs ends with the worst that happened.\n"
+        "\n`verify` uses 0, 1 and 2 only. A command on several jobs exits with the worst code.\n"
     )
 
 
@@ -59,13 +59,13 @@ TOPICS: Mapping[str, Callable[[], str]] = {
 def add(app: typer.Typer) -> None:
     """Add the command."""
 
-    @app.command("help", help="Explain exit codes, the environment, or output.")
+    @app.command("help", help="Explain exit codes, environment variables or output formats.")
     def help_(
         topic: Annotated[str, typer.Argument(metavar="TOPIC", help=", ".join(TOPICS), show_default=False)] = "",
     ) -> None:
         if not topic:
             typer.echo(f"todoke help TOPIC, where TOPIC is one of: {', '.join(TOPICS)}")
         elif topic not in TOPICS:
-            raise WrongCall(f"help {topic}: there are {', '.join(TOPICS)}")
+            raise WrongCall(f"help {topic}: unknown topic; choose one of {', '.join(TOPICS)}")
         else:
             typer.echo(TOPICS[topic](), nl=False)

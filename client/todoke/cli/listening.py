@@ -34,13 +34,13 @@ def listen(session: Session, to: str, wanted: Mapping[str, Any], most: int | Non
     Raises Ended when interrupted. The webhook is deleted in every case.
     """
     if urlsplit(to).scheme not in {"http", "https"} or not urlsplit(to).hostname:
-        raise WrongCall(f"--forward-to {to!r}: write an address such as http://localhost:3000/webhooks")
+        raise WrongCall(f"--forward-to {to!r}: not an address; use one such as http://localhost:3000/webhooks")
     with terminated():
         made: MadeWebhook | None = None
         try:
             made = session.todoke.webhooks.create(NOWHERE, description="todoke webhooks listen", **wanted)
-            session.say(f"{made.webhook.id} listens, and {to} is told. Ctrl-C ends it.")
-            session.say(f"The receiver checks signatures with {made.secret}")
+            session.say(f"Forwarding events of {made.webhook.id} to {to}. Press Ctrl-C to stop.")
+            session.say(f"Verify signatures with the secret {made.secret}")
             session.write.follow(_told(session, made, to, most), _COLUMNS, id_field="messageId")
         except KeyboardInterrupt:
             session.say("")
@@ -104,4 +104,4 @@ def _end(session: Session, webhook: str) -> None:
     try:
         session.todoke.webhooks.delete(webhook)
     except TodokeError as error:
-        session.say(f"{webhook} is still there: {error}. To delete it: todoke webhooks delete {webhook} --yes")
+        session.say(f"{webhook} could not be deleted: {error}. To delete it: todoke webhooks delete {webhook} --yes")

@@ -10,8 +10,8 @@ from todoke.cli.session import Session
 from todoke.errors import UnexpectedAnswer
 
 _PAGE = 100
-Limit = Annotated[int, typer.Option("--limit", metavar="N", help="So many at most.", min=1)]
-All = Annotated[bool, typer.Option("--all", help="All of them, page by page.")]
+Limit = Annotated[int, typer.Option("--limit", metavar="N", help="Maximum number of items.", min=1)]
+All = Annotated[bool, typer.Option("--all", help="List all items, page by page.")]
 
 
 class Page(Protocol):
@@ -62,5 +62,5 @@ def _pages(page_at: PageAt, name: str, limit: int | None) -> Iterator[Page]:
         if page.next_page_token is None:
             return
         if page.next_page_token == token:
-            raise UnexpectedAnswer("the next page would be this one again")
+            raise UnexpectedAnswer("the server returned the same page token twice")
         token = page.next_page_token

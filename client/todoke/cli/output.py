@@ -130,8 +130,8 @@ class Writer:
             if items and not any(top in raw for raw in items):
                 known = sorted(items[0])
                 near = get_close_matches(top, known, 1)
-                guess = f": did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
-                raise WrongCall(f"--fields {top}: there is no such field{guess}")
+                guess = f"; did you mean {near[0]}?" if near else f"; choose among {', '.join(known)}"
+                raise WrongCall(f"--fields {top}: no such field{guess}")
         return [Column(name.upper(), field(name)) for name in self._fields]
 
     def _table(self, items: Sequence[Raw], usual: Sequence[Column]) -> None:
@@ -159,7 +159,7 @@ class Writer:
         if kept.left_out:
             names = ", ".join(columns[at].title for at in kept.left_out[:4])
             more = f" and {len(kept.left_out) - 4} more" if len(kept.left_out) > 4 else ""
-            self._say(f"no room for {names}{more}: widen the terminal, name --fields, or take -o json")
+            self._say(f"hidden for lack of room: {names}{more}. Widen the terminal, use --fields, or use -o json")
 
     def _row(self, row: Sequence[str], kept: Fit, columns: Sequence[Column]) -> None:
         for line in lines(row, kept, [one.prose for one in columns], [one.right for one in columns]):

@@ -19,7 +19,7 @@ def read_file(name: str) -> dict[str, Any]:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
         content = json.loads(text)
     except (OSError, ValueError) as error:
-        raise WrongCall(f"--params {name}: cannot be read as JSON: {error}") from None
+        raise WrongCall(f"--params {name}: not valid JSON: {error}") from None
     if not isinstance(content, dict):
         raise WrongCall(f"--params {name}: must be a JSON object")
     return content
@@ -39,7 +39,7 @@ def parse(given: Sequence[str], schema: Schema) -> dict[str, Any]:
         elif _kind(shape) == "array":
             found.setdefault(name, []).append(_typed(name, value, _plain(shape).get("items") or {}))
         elif name in found:
-            raise WrongCall(f"-p {name}: is given twice, and takes one value")
+            raise WrongCall(f"-p {name}: given twice, but takes one value")
         else:
             found[name] = _typed(name, value, shape)
     return found
@@ -58,7 +58,7 @@ def _split(one: str) -> tuple[str, str | _Json]:
         try:
             return name[:-1], _Json(json.loads(value))
         except ValueError:
-            raise WrongCall(f"-p {one}: what follows := must be JSON") from None
+            raise WrongCall(f"-p {one}: the value after := must be JSON") from None
     if value.startswith("@"):
         try:
             return name, Path(value[1:]).read_text(encoding="utf-8")
@@ -70,9 +70,9 @@ def _split(one: str) -> tuple[str, str | _Json]:
 def _unknown(name: str, properties: Mapping[str, Schema]) -> str:
     near = get_close_matches(name, properties, 1)
     if near:
-        return f"-p {name}: there is no such parameter; did you mean {near[0]}?"
-    known = f"; there are {', '.join(properties)}" if properties else "; the report type has none"
-    return f"-p {name}: there is no such parameter{known}"
+        return f"-p {name}: no such parameter; did you mean {near[0]}?"
+    known = f"; choose among {', '.join(properties)}" if properties else "; the report type has none"
+    return f"-p {name}: no such parameter{known}"
 
 
 def _plain(shape: Schema) -> Schema:

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 PasswordFile = Annotated[
     str | None,
     typer.Option("--password-file", metavar="FILE",
-                 help="PDF and XLSX open with the password in the file's first line; - for stdin, or a prompt."),
+                 help="Protect PDF and XLSX with the password in this file's first line; - for stdin or a prompt."),
 ]  # fmt: skip
 
-NoPassword = Annotated[bool, typer.Option("--no-password", help="Files that had a password shall have none now.")]
+NoPassword = Annotated[bool, typer.Option("--no-password", help="Create the files without a password.")]
 
 
 def password_in(file: str | None, *, params: str | None = None) -> str | None:
@@ -29,7 +29,7 @@ def password_in(file: str | None, *, params: str | None = None) -> str | None:
     if file is None:
         return None
     if file == "-" and params == "-":
-        raise WrongCall("--password-file - and --params - both want stdin: name a file for one of them")
+        raise WrongCall("--password-file - and --params - both read stdin: use a file for one of them")
     found = _typed() if file == "-" else _first_line(file)
     if not found:
         raise WrongCall(f"--password-file {file}: its first line is empty")
@@ -44,9 +44,9 @@ def protected(password: str | None) -> "JobOptions":
 def _typed() -> str:
     if not is_terminal(sys.stdin):
         return sys.stdin.readline().rstrip("\r\n")
-    found = getpass.getpass("Password of the files: ")
-    if getpass.getpass("Once more: ") != found:
-        raise WrongCall("--password-file -: the two are not the same")
+    found = getpass.getpass("File password: ")
+    if getpass.getpass("Repeat the password: ") != found:
+        raise WrongCall("--password-file -: the two passwords differ")
     return found
 
 

@@ -47,7 +47,7 @@ def load(file: Path) -> Profiles:
     """Read the file; a missing one is empty. Raises WrongCall if other users can read it."""
     try:
         if os.name == "posix" and file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise WrongCall(f"{file} can be read by others, and has keys: chmod 600 {shlex.quote(str(file))}")
+            raise WrongCall(f"{file} contains keys and is readable by others; fix with: chmod 600 {shlex.quote(str(file))}")
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return Profiles()
@@ -100,7 +100,7 @@ def choose(
     stored = load(file or path(environment))
     name = named or stored.current
     if named and named not in stored.profiles:
-        raise WrongCall(f"--profile {named}: there is no such profile; {_have(stored)}")
+        raise WrongCall(f"--profile {named}: no such profile; {_have(stored)}")
     found = stored.profiles.get(name, Profile())
     address = url or found.url or DEFAULT_URL
     if key:
@@ -122,7 +122,7 @@ def _asked(command: str | None) -> str | None:
         raise WrongCall(f"api_key_command cannot be run: {error}") from None
     key = done.stdout.strip().partition("\n")[0]
     if done.returncode != 0 or not key:
-        raise WrongCall(f"api_key_command told no key (exit code {done.returncode})")
+        raise WrongCall(f"api_key_command printed no key (exit code {done.returncode})")
     return key
 
 
@@ -133,7 +133,7 @@ def masked(key: str | None) -> str:
 
 def _have(stored: Profiles) -> str:
     names = ", ".join(sorted(stored.profiles))
-    return f"there are {names}" if names else "make one with `todoke login`"
+    return f"known profiles: {names}" if names else "create one with `todoke login`"
 
 
 def _profile(raw: Mapping[str, Any]) -> Profile:

@@ -13,22 +13,22 @@ Cron = Annotated[
     str | None,
     typer.Option("--cron", metavar="FIELDS", help="Minute, hour, day, month, weekday: '0 7 * * MON'."),
 ]
-Every = Annotated[str | None, typer.Option("--every", metavar="TIME", help="Instead of --cron: every 2h, 1d …")]
+Every = Annotated[str | None, typer.Option("--every", metavar="TIME", help="A fixed interval instead of --cron: 2h, 1d …")]
 Zone = Annotated[
-    str | None, typer.Option("--zone", metavar="ZONE", help="Whose clocks --cron and words mean, e.g. Asia/Tokyo.")
+    str | None, typer.Option("--zone", metavar="ZONE", help="Time zone for --cron and relative dates, e.g. Asia/Tokyo.")
 ]
-Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="No tick is later; '' for no such end.")]
+Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="No ticks after this time; '' removes the end.")]
 Jitter = Annotated[
-    str | None, typer.Option("--jitter", metavar="TIME", help="Submit each job up to so much later: at most 1h.")
+    str | None, typer.Option("--jitter", metavar="TIME", help="Random delay for each job, up to this: at most 1h.")
 ]
 Misfire = Annotated[
     str | None,
-    typer.Option("--misfire", metavar="POLICY", help="Ticks that were missed: run_once, skip, or run_all (:N).",
+    typer.Option("--misfire", metavar="POLICY", help="Policy for missed ticks: run_once, skip, or run_all (:N).",
                  show_default=False),
 ]  # fmt: skip
 Overlap = Annotated[
     str | None,
-    typer.Option("--overlap", metavar="POLICY", help="The job before still runs: skip, queue, or cancel that one."),
+    typer.Option("--overlap", metavar="POLICY", help="If the previous job is still running: skip, queue, or cancel it."),
 ]
 
 

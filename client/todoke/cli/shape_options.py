@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 _TimeZone = Annotated[
     str | None,
-    typer.Option("--time-zone", metavar="ZONE", help="Times and words such as `yesterday` are of this zone."),
+    typer.Option("--time-zone", metavar="ZONE", help="Time zone for times and for relative dates such as `yesterday`."),
 ]
 _Locale = Annotated[
-    str | None, typer.Option("--locale", metavar="LANGUAGE", help="Texts of documents in this language of the type.")
+    str | None, typer.Option("--locale", metavar="LANGUAGE", help="Language of document texts, among those of the type.")
 ]
 _Columns = Annotated[
     list[str],
@@ -24,15 +24,15 @@ _Columns = Annotated[
 ]
 _Sort = Annotated[
     list[str],
-    typer.Option("--sort", metavar="A,-B", help="Sort by these columns; - for the other way.", show_default=False),
+    typer.Option("--sort", metavar="A,-B", help="Sort by these columns; prefix - for descending.", show_default=False),
 ]
-_Limit = Annotated[int | None, typer.Option("--limit", metavar="N", help="At most so many rows, of the sorted ones.")]
+_Limit = Annotated[int | None, typer.Option("--limit", metavar="N", help="Maximum rows, applied after sorting.")]
 
 
 _Csv = Annotated[
     list[str],
     typer.Option("--csv", metavar="NAME=VALUE", show_default=False,
-                 help="How CSV is written: delimiter, decimal-mark, header, encoding, gzip …; may be repeated."),
+                 help="A CSV option: delimiter, decimal-mark, header, encoding, gzip …; may be repeated."),
 ]  # fmt: skip
 
 

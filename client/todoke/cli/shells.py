@@ -43,7 +43,7 @@ def joined(arguments: Sequence[str]) -> list[str]:
 def _known(option: Any, shell: str) -> str:
     shell = shell or _found(option)
     if shell not in SHELLS:
-        _refuse(option, f"{shell} is not among the shells that can complete")
+        _refuse(option, f"completion is not available for {shell}")
     return shell
 
 
@@ -64,6 +64,6 @@ def _option(name: str, callback: Callable[..., None], told: str) -> Any:
     return typer.Option(name, metavar="[SHELL]", is_eager=True, callback=callback, show_default=False, help=told)
 
 
-INSTALLING = _option(INSTALL, install, f"Teach this shell, or the one named, to complete: {', '.join(SHELLS)}.")
-SHOWING = _option(SHOW, show, "Print what that would write, to keep it elsewhere.")
+INSTALLING = _option(INSTALL, install, f"Install completion for this shell or the named one: {', '.join(SHELLS)}.")
+SHOWING = _option(SHOW, show, "Print the completion script.")
 """The options themselves."""

@@ -9,10 +9,10 @@ from todoke.cli.session import Session
 
 def watch_all(session: Session) -> NoReturn:
     """Write jobs as they change, until Ctrl-C or an error. Raises Ended, and what the client raises."""
-    session.say("The newest jobs, and whatever changes; Ctrl-C ends it.")
+    session.say("Showing the newest jobs and all changes. Press Ctrl-C to stop.")
 
     def missed() -> None:
-        session.say("More has changed than was told: `todoke jobs` has the truth.")
+        session.say("Some changes were not shown. Run `todoke jobs` for the current state.")
 
     try:
         found = session.todoke.jobs.changes(on_missed=missed)
