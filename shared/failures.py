@@ -30,45 +30,45 @@ class FailureCode(StrEnum):
 
     # The source
     SOURCE_UNAVAILABLE = (
-        "source_unavailable", "the report's data source did not answer or broke off", _RETRY,
-        "Check that the worker reaches REPORT_SOURCE_URL and may log in: its log has the source's words.",
+        "source_unavailable", "the report's data source did not answer, or the connection was lost", _RETRY,
+        "Check that the worker can reach REPORT_SOURCE_URL and log in. Its log has the source's message.",
     )  # fmt: skip
     SOURCE_MISSING = (
-        "source_missing", "the worker has no data source of the name in report.toml", _RETRY,
-        "Set REPORT_SOURCE_URL or REPORT_SOURCES, install the plugin that brings it, or correct report.toml.",
+        "source_missing", "the worker has no data source with the name in report.toml", _RETRY,
+        "Set REPORT_SOURCE_URL or REPORT_SOURCES, install the plugin that provides it, or correct report.toml.",
     )  # fmt: skip
     SOURCE_ROLE_REFUSED = (
-        "source_role_refused", "the source has no role for the tenant, or does not let its user become it", _FINAL,
+        "source_role_refused", "the source has no role for the tenant, or does not allow its user to assume it", _FINAL,
         "CREATE ROLE the tenant's role, and GRANT it to the user of REPORT_SOURCE_URL; or correct role in report.toml.",
     )  # fmt: skip
     SOURCE_QUERY_FAILED = (
-        "source_query_failed", "the report's query is wrong; the message says how", _FINAL, "Correct query.sql.",
+        "source_query_failed", "the report's query failed; the message has the reason", _FINAL, "Correct query.sql.",
     )  # fmt: skip
     SOURCE_TIMEOUT = (
         "source_timeout", "the query took longer than `limits.timeout_s`", _FINAL,
         "Narrow the parameters, add an index, or raise limits.timeout_s in report.toml.",
     )  # fmt: skip
     COLUMN_MISSING = (
-        "column_missing", "the request asks for a column that the result has not, or the asker may see none",
-        _FINAL, "Ask without the column; and let query.sql give it, or take it out of report.toml.",
+        "column_missing", "the result lacks a requested column, or the requester may see no column",
+        _FINAL, "Omit the column from the request. Return it from query.sql, or remove it from report.toml.",
     )  # fmt: skip
     PYTHON_ROW_WRONG = (
-        "python_row_wrong", "a Python report type gave a row that does not fit its columns", _FINAL,
+        "python_row_wrong", "a Python report type returned a row that does not match its columns", _FINAL,
         "Correct `columns` or `rows` of the report type.",
     )  # fmt: skip
     ATTACHMENT_WRONG = (
-        "attachment_wrong", "a Python report type attached what cannot be a file of the job", _FINAL,
+        "attachment_wrong", "a Python report type attached something that cannot be a file of the job", _FINAL,
         "Correct the call of `attach` in the report type.",
     )  # fmt: skip
     ANSWER_WRONG = (
         "answer_wrong",
-        "a Python report type without files answered something else than a JSON object of up to 64 KiB", _FINAL,
-        "Correct `answer` of the report type: a small JSON object.",
+        "a Python report type without files did not return a JSON object of up to 64 KiB", _FINAL,
+        "Return a small JSON object from `answer` of the report type.",
     )  # fmt: skip
 
     # The limits
     ATTEMPT_TIMEOUT = (
-        "attempt_timeout", "the whole attempt took longer than `limits.timeout_s`, or than the job's deadline left it",
+        "attempt_timeout", "the attempt took longer than `limits.timeout_s`, or than the time until the job's deadline",
         _RETRY, "Narrow the parameters, or raise limits.timeout_s in report.toml.",
     )  # fmt: skip
     ROW_LIMIT_EXCEEDED = (
@@ -76,20 +76,20 @@ class FailureCode(StrEnum):
         "Narrow the parameters, or raise limits.max_rows in report.toml.",
     )  # fmt: skip
     BYTE_LIMIT_EXCEEDED = (
-        "byte_limit_exceeded", "the rows are more text than `limits.max_mb`", _FINAL,
+        "byte_limit_exceeded", "the rows exceed `limits.max_mb` of text", _FINAL,
         "Narrow the parameters, or raise limits.max_mb in report.toml.",
     )  # fmt: skip
     MEMORY_LIMIT_EXCEEDED = (
         "memory_limit_exceeded",
-        "making the report needed more memory than `limits.memory_mb`, all its processes together", _FINAL,
+        "all processes of the report together used more memory than `limits.memory_mb`", _FINAL,
         "Narrow the parameters, or raise limits.memory_mb in report.toml.",
     )  # fmt: skip
     PROCESS_LIMIT_EXCEEDED = (
         "process_limit_exceeded", "the report's code started more than 512 processes and threads", _FINAL,
-        "Start fewer in the code of the report type.",
+        "Start fewer processes and threads in the report type's code.",
     )  # fmt: skip
     CPU_LIMIT_EXCEEDED = (
-        "cpu_limit_exceeded", "making the report took more processor time than all cores have until the deadline",
+        "cpu_limit_exceeded", "the report used more processor time than all cores have until the deadline",
         _FINAL, "Narrow the parameters, or raise limits.timeout_s in report.toml.",
     )  # fmt: skip
     SCRATCH_LIMIT_EXCEEDED = (
@@ -100,64 +100,64 @@ class FailureCode(StrEnum):
     # The formats
     ROW_TOO_LONG = (
         "row_too_long", "one row is longer than 8 MB, which only a CSV alone can hold", _FINAL,
-        "Ask for csv alone, or shorten the columns in query.sql.",
+        "Request csv only, or shorten the columns in query.sql.",
     )  # fmt: skip
     CELL_TOO_LONG = (
         "cell_too_long", "a cell has more than the 32,767 characters that Excel can hold", _FINAL,
-        "Ask for csv, or shorten the column in query.sql.",
+        "Request csv, or shorten the column in query.sql.",
     )  # fmt: skip
     CHARACTER_NOT_ENCODABLE = (
         "character_not_encodable", "the CSV's encoding lacks a character of the report", _FINAL,
-        'Ask for the CSV with encoding "utf-8" or unencodable "replace", or set that below [csv] in report.toml.',
+        'Request the CSV with encoding "utf-8" or unencodable "replace", or set that below [csv] in report.toml.',
     )  # fmt: skip
     OUTPUT_TOO_LARGE = (
         "output_too_large", "the workbook would be larger than an XLSX file can be", _FINAL,
-        "Ask for csv, or narrow the parameters.",
+        "Request csv, or narrow the parameters.",
     )  # fmt: skip
     OUTPUT_DAMAGED = (
-        "output_damaged", "a finished file did not read back as it was written", _RETRY,
+        "output_damaged", "a finished file could not be read back as written", _RETRY,
         "Check the disk below WORKER_SCRATCH.",
     )  # fmt: skip
     SUMMARY_FAILED = (
-        "summary_failed", "a query below `[pdf]` is wrong, or a total or a pivot cannot be computed", _FINAL,
-        "It is DuckDB SQL over `report`, below [pdf] in report.toml; `todoke-server check` tries it.",
+        "summary_failed", "a query below `[pdf]` failed, or a total or pivot cannot be computed", _FINAL,
+        "Correct the DuckDB SQL over `report` below [pdf] in report.toml. `todoke-server check` tries it.",
     )  # fmt: skip
     SUMMARY_TOO_LARGE = (
-        "summary_too_large", "a query below `[pdf]` gives more rows than a document can show", _FINAL,
-        "Aggregate more in its query, below [pdf] in report.toml.",
+        "summary_too_large", "a query below `[pdf]` returns more rows than a document can show", _FINAL,
+        "Aggregate more in the query below [pdf] in report.toml.",
     )  # fmt: skip
     CHART_FAILED = (
-        "chart_failed", "a Vega-Lite specification is wrong", _FINAL,
-        "Check the Vega-Lite specification; `todoke-server check` tries it.",
+        "chart_failed", "a Vega-Lite specification is not valid", _FINAL,
+        "Correct the Vega-Lite specification. `todoke-server check` tries it.",
     )  # fmt: skip
     TEMPLATE_FAILED = (
-        "template_failed", "a Typst template is wrong", _FINAL,
-        "Check the template; `todoke-server check` tries it. It reads its own folder only, and fetches no packages.",
+        "template_failed", "a Typst template failed", _FINAL,
+        "Correct the template; `todoke-server check` tries it. It can read only its own folder, and no packages.",
     )  # fmt: skip
 
     # The worker
     PARAMETERS_NO_LONGER_VALID = (
         "parameters_no_longer_valid", "the report type has changed since the job was accepted", _FINAL,
-        "Submit a new job with parameters that fit the report type of today.",
+        "Submit a new job with parameters that match the current report type.",
     )  # fmt: skip
     REPORT_TYPE_MISSING = (
-        "report_type_missing", "the worker's catalog does not know the report type", _RETRY,
-        "Give API and workers the same catalog.",
+        "report_type_missing", "the worker's catalog does not contain the report type", _RETRY,
+        "Deploy the same catalog to the API and the workers.",
     )  # fmt: skip
     REPORT_TYPE_DIFFERS = (
         "report_type_differs",
-        "the worker's catalog has another version of the report type, which does not take what was asked", _RETRY,
-        "Give API and workers the same catalog.",
+        "the worker's catalog has another version of the report type, which does not accept the request", _RETRY,
+        "Deploy the same catalog to the API and the workers.",
     )  # fmt: skip
     OPTION_UNKNOWN = (
         "option_unknown",
-        "the job was asked for with an option, a value or a format that the worker's release does not know",
+        "the job uses an option, a value or a format that the worker's release does not know",
         _RETRY,
-        "Deploy workers before the API: a worker of the API's release takes the job.",
+        "Deploy workers before the API. A worker of the API's release will take the job.",
     )  # fmt: skip
     PASSWORD_NOT_READABLE = (
-        "password_not_readable", "the worker cannot open the password that the job's files are to have", _RETRY,
-        "Give API and workers the same SECRETS_KEY_FILE; the worker's log has the reason.",
+        "password_not_readable", "the worker cannot decrypt the password for the job's files", _RETRY,
+        "Give the API and the workers the same SECRETS_KEY_FILE. The worker's log has the reason.",
     )  # fmt: skip
     WORKER_EXHAUSTED = (
         "worker_exhausted", "the worker has no file descriptors, processes or threads left", _RETRY,
@@ -168,11 +168,12 @@ class FailureCode(StrEnum):
         "Mount WORKER_SCRATCH writable for the worker's user.",
     )  # fmt: skip
     RENDERER_CRASHED = (
-        "renderer_crashed", "the process that makes the report ended unexpectedly", _RETRY,
+        "renderer_crashed", "the process that renders the report ended unexpectedly", _RETRY,
         "Signal 9 often means that the machine ran out of memory.",
     )  # fmt: skip
     RENDERER_FAILED = (
-        "renderer_failed", "making the report met something unforeseen", _RETRY, "The worker's log has the details.",
+        "renderer_failed", "an unexpected error occurred while rendering the report", _RETRY,
+        "The worker's log has the details.",
     )  # fmt: skip
     SCRATCH_FULL = (
         "scratch_full", "the worker's disk has no space left below `WORKER_SCRATCH`", _RETRY,
@@ -183,19 +184,19 @@ class FailureCode(StrEnum):
         "The worker's log has the reason.",
     )  # fmt: skip
     INTERNAL_ERROR = (
-        "internal_error", "the worker met something unforeseen", _RETRY, "The worker's log has the details.",
+        "internal_error", "an unexpected error occurred in the worker", _RETRY, "The worker's log has the details.",
     )  # fmt: skip
 
     # The sweeper
     LEASE_EXPIRED = (
         "lease_expired", "the worker that held the job died or froze; counted in `crashes`, not in `attempt`", _RETRY,
-        "The job runs again by itself.",
+        "No action needed: the job is retried automatically.",
     )  # fmt: skip
     WORKER_LOST = (
-        "worker_lost", "workers died or froze while working on the job, more often than `JOB_MAX_CRASHES`", _FINAL,
-        "Look at the workers' logs and memory before submitting it again.",
+        "worker_lost", "workers died or froze while running the job more than `JOB_MAX_CRASHES` times", _FINAL,
+        "Check the workers' logs and memory before you submit it again.",
     )  # fmt: skip
     DEADLINE_EXCEEDED = (
         "deadline_exceeded", "the job did not end within `JOB_DEADLINE_S`", _RETRY,
-        "Submit it again; if it happens often, look at the backlog.",
+        "Submit it again. If it happens often, check the backlog.",
     )  # fmt: skip

@@ -56,7 +56,11 @@ class ApiError(TodokeError):
         """The whole problem document; empty if the response had none."""
         self.code = _text(problem.get("code")) or f"http_{status}"
         """The stable code of the error."""
-        self.detail = _text(problem.get("detail")) or _text(problem.get("title")) or f"The answer was {status}."
+        self.detail = (
+            _text(problem.get("detail"))
+            or _text(problem.get("title"))
+            or f"The server answered {status} without a problem document."
+        )
         self.request_id = _text(problem.get("requestId")) or request_id
         """The request's id, which finds the details in the server's log."""
         self.retryable = problem.get("retryable") is True

@@ -103,7 +103,7 @@ def _signed_by(content: object, signature: Mapping[str, Any] | None, key: str | 
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
     except ModuleNotFoundError:
-        raise ManifestError("checking a signature needs the extra `verify`: pip install 'todoke[verify]'") from None
+        raise ManifestError("verifying a signature needs the extra `verify`: pip install 'todoke[verify]'") from None
     try:
         pem = key if isinstance(key, bytes) else Path(key).read_bytes()
         public = load_pem_public_key(pem)

@@ -57,7 +57,7 @@ class Submitted:
     def id(self) -> str:
         """The job's id, so that this can be passed wherever a job is expected. Raises `problem` if there is no job."""
         if self.job is None:
-            raise self.problem or UnexpectedAnswer("a submission became neither a job nor a problem")
+            raise self.problem or UnexpectedAnswer("the response for a submission has neither a job nor a problem")
         return self.job.id
 
     @classmethod

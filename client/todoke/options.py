@@ -167,7 +167,7 @@ SUBMISSION = {
 def on_the_wire(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options under the API's names, without those that are None. Raises TypeError for an unknown name."""
     if unknown := sorted(set(options) - set(_ON_THE_WIRE)):
-        raise TypeError(f"{unknown[0]!r} is not an option of a job; {', '.join(_ON_THE_WIRE)} are")
+        raise TypeError(f"{unknown[0]!r} is not an option of a job; choose among {', '.join(_ON_THE_WIRE)}")
     given = {_ON_THE_WIRE[name]: value for name, value in options.items() if value is not None}
     if given.get("password") == "":
         given["password"] = None
@@ -179,7 +179,7 @@ def on_the_wire(options: Mapping[str, Any]) -> dict[str, Any]:
 def as_query(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return a filter under the API's names, without the values that are None. Raises TypeError for an unknown name."""
     if unknown := sorted(set(given) - set(_FILTER)):
-        raise TypeError(f"{unknown[0]!r} is not a filter of jobs; {', '.join(_FILTER)} are")
+        raise TypeError(f"{unknown[0]!r} is not a filter of jobs; choose among {', '.join(_FILTER)}")
     return {_FILTER[name]: _text(name, value) for name, value in given.items() if value is not None}
 
 

@@ -12,7 +12,7 @@ class Fields:
 
     def __init__(self, raw: object, what: str) -> None:
         if not isinstance(raw, Mapping):
-            raise UnexpectedAnswer(f"{what} should be an object, and is {_shown(raw)}")
+            raise UnexpectedAnswer(f"{what} should be an object, not {_shown(raw)}")
         self.raw: Mapping[str, Any] = raw
         self._what = what
 

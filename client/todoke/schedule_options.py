@@ -74,7 +74,7 @@ _ON_THE_WIRE = {
 def schedule_fields(given: Mapping[str, Any]) -> dict[str, object]:
     """Return the given values under the API's names; None becomes null. Raises TypeError for an unknown name."""
     if unknown := sorted(set(given) - set(_ON_THE_WIRE)):
-        raise TypeError(f"{unknown[0]!r} is not a field of a schedule; {', '.join(_ON_THE_WIRE)} are")
+        raise TypeError(f"{unknown[0]!r} is not a field of a schedule; choose among {', '.join(_ON_THE_WIRE)}")
     fields = {_ON_THE_WIRE[name]: value for name, value in given.items()}
     if given.get("csv") is not None:
         fields |= on_the_wire({"csv": given["csv"]})

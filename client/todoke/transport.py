@@ -75,9 +75,9 @@ class Collecting:
         """Add a piece. Raises TimedOut or UnexpectedAnswer once a limit is exceeded."""
         self._body += piece
         if len(self._body) > self._step.most_bytes:
-            raise UnexpectedAnswer(f"the answer has more than {self._step.most_bytes:,} bytes")
+            raise UnexpectedAnswer(f"the response is larger than {self._step.most_bytes:,} bytes")
         if self._until is not None and time.monotonic() > self._until:
-            raise TimedOut(f"{_place(self._step)} had not answered to the end after {self._step.total_s:g} s")
+            raise TimedOut(f"{_place(self._step)} did not complete its response within {self._step.total_s:g} s")
 
     def body(self) -> bytes:
         """Return the whole body."""
@@ -92,7 +92,7 @@ def our_errors(step: Send) -> Iterator[None]:
     except httpx2.TimeoutException as error:
         raise TimedOut(f"{_place(step)} did not answer in time ({type(error).__name__})") from error
     except httpx2.DecodingError as error:
-        raise UnexpectedAnswer(f"the answer cannot be decoded: {error}") from error
+        raise UnexpectedAnswer(f"the response cannot be decoded: {error}") from error
     except httpx2.UnsupportedProtocol as error:
         raise UnexpectedAnswer(str(error)) from error
     except httpx2.TransportError as error:

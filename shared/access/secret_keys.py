@@ -37,7 +37,9 @@ class SecretsNotKept(TodokeError):
     """No file of keys is configured, so no secret can be stored."""
 
     def __init__(self) -> None:
-        super().__init__("no secret can be kept here: SECRETS_KEY_FILE names no file of keys; ask who runs the service")
+        super().__init__(
+            "secrets cannot be stored, because SECRETS_KEY_FILE is not set; ask the operator of the service"
+        )
 
 
 class SecretNotReadable(TodokeError):

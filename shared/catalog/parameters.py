@@ -171,7 +171,7 @@ def read_date(kind: ParameterKind, value: object, moment: Moment) -> object:
         if is_relative(value):
             return evaluate(value, kind, moment)
         if value[:1].isalpha():
-            raise Refused("type", f"must be a date, or words for one, {REMEDY}; not {show(value)}")
+            raise Refused("type", f"must be a date or a relative date, {REMEDY}; not {show(value)}")
     return parse(kind, value)
 
 
@@ -225,7 +225,7 @@ def _check_list(parameter: Parameter, value: object, field: str, moment: Moment)
     wrong: list[Violation] = []
     for index, one in enumerate(value):
         if len(wrong) >= _MOST_WRONG:
-            wrong.append(Violation(field, wrong[-1].code, "has more items, which were not looked at"))
+            wrong.append(Violation(field, wrong[-1].code, "has more items, which were not checked"))
             break
         stored, problems = check_value(item, one, f"{field}[{index}]", moment)
         found.append(stored)

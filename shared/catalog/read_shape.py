@@ -139,7 +139,7 @@ class _Reader:
                 yield Violation(where, "unknown_column", f"is not a column{did_you_mean(short.lstrip('-'), shown)}")
             elif column in self._hidden:
                 needed = self._report.columns[column].required_scope
-                yield Violation(where, "unknown_column", f"needs the scope {needed!r}, which you do not have")
+                yield Violation(where, "unknown_column", f"requires the scope {needed!r}, which you do not have")
             elif column in seen:
-                yield Violation(where, "repeated", "is named before: leave it out here")
+                yield Violation(where, "repeated", "is listed twice: remove it here")
             seen.add(column or "")

@@ -18,7 +18,7 @@ class IdempotencyKeyInFlight(TodokeError):
     """Another request with this Idempotency-Key was in progress for longer than this one may wait."""
 
     def __init__(self) -> None:
-        super().__init__("Another request with this Idempotency-Key is at work")
+        super().__init__("Another request with this Idempotency-Key is in progress")
 
 
 KeyName = tuple[str, str, str]
@@ -109,7 +109,7 @@ class CapReached(TodokeError):
     """The tenant has as many unfinished jobs as it may have. Nothing was created."""
 
     def __init__(self, most: int) -> None:
-        super().__init__(f"At most {most} jobs of a tenant may wait and run at the same time, and so many do")
+        super().__init__(f"The tenant has {most} waiting and running jobs, the maximum")
         self.most = most
 
 

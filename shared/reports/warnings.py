@@ -24,8 +24,8 @@ class WarningCode(StrEnum):
         return member
 
     LETTERS_MISSING = (
-        "letters_missing", "no font has these letters: the PDF has a box in the place of each",
-        "Put a TrueType font that has them into the folder REPORT_FONTS, or ask for html or xlsx.",
+        "letters_missing", "no font has these letters; the PDF shows a box for each",
+        "Add a TrueType font with these letters to the folder in REPORT_FONTS, or request html or xlsx.",
     )  # fmt: skip
 
 

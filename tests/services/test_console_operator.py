@@ -289,10 +289,10 @@ def test_messages_are_dealt_with_after_a_second_look(client: TestClient, conn: C
 @pytest.mark.parametrize(
     ("path", "fields", "wrong"),
     [
-        ("messages", {"do": "drop", "reason": "x"}, "Choose messages"),
-        ("messages", {"do": "drop", "id": "m1", "reason": " "}, "Say why"),
+        ("messages", {"do": "drop", "reason": "x"}, "Select messages"),
+        ("messages", {"do": "drop", "id": "m1", "reason": " "}, "Enter a reason"),
         ("messages", {"do": "burn", "id": "m1", "reason": "x"}, "burn"),
-        ("pause", {"kind": "tenant", "name": "", "reason": "x"}, "Name it."),
+        ("pause", {"kind": "tenant", "name": "", "reason": "x"}, "Enter a name."),
         ("pause", {"kind": "planet", "name": "x", "reason": "x"}, "Choose a tenant"),
         ("pause", {"kind": "report_type", "name": "flights-exprt", "reason": "x"}, "flights-export"),
         ("pause", {"kind": "tenant", "name": "acme", "reason": "x", "hours": "1.5"}, "Hours must"),
@@ -366,7 +366,7 @@ def test_a_key_is_shown_once_followed_by_another_and_revoked(client: TestClient,
     ("change", "wrong"),
     [
         ({"name": ""}, 'id="name-wrong"'),
-        ({"scopes": []}, "Choose at least one scope"),
+        ({"scopes": []}, "Select at least one scope"),
         ({"scopes": ["admin:write"]}, "which you do not have"),
         ({"scopes": ["not a scope"]}, "cannot be a scope"),
         ({"days": "1000"}, "Choose how long"),
@@ -436,6 +436,6 @@ def test_a_page_says_what_it_has_not_looked_at(client: TestClient, conn: Connect
 
 def test_where_no_keys_are_taken_the_page_says_so(database_url: str, scratch: Path) -> None:
     with TestClient(an_app(database_url, scratch, CATALOG_PATH=SAMPLE)) as client:
-        assert "takes no API keys" in client.get("/console/keys").text
+        assert "does not use API keys" in client.get("/console/keys").text
         for path in ("/overview", "/queues", "/audit"):
             assert client.get(f"/console{path}").status_code == 200

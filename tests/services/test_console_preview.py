@@ -113,7 +113,7 @@ def test_rows_are_paged_and_it_is_said_how_many_there_are(
     second = client.get(f"/console/jobs/{job}/rows?after=100").text
     part = client.get(f"/console/jobs/{job}/rows/part").text
 
-    assert "The first 150 of 9,000 rows are kept" in first
+    assert "the first 150 of 9,000 rows" in first
     assert "Rows 1 to 100" in first
     assert f'rel="next" href="/console/jobs/{job}/rows?after=100"' in first
     assert "Rows 101 to 150" in second

@@ -217,7 +217,7 @@ def test_the_page_says_until_when_it_acts_and_offers_what_can_be_done_once_its_f
     conn.execute(text("UPDATE schedules SET next_tick = NULL, due_at = NULL, stopped_at = now(), paused_at = now(), "
                       "stop_reason = 'file_gone'"))  # fmt: skip
     page = client.get(place).text
-    assert "a file of the catalog that is not there any more" in page
+    assert "The catalog file that defines this schedule no longer exists" in page
     assert (f"{place}/delete" in page, f"{place}/resume" in page, "_schedules/daily" in page) == (True, False, False)
 
 

@@ -63,7 +63,7 @@ def test_a_job_that_nothing_holds_is_on_its_way(client: TestClient, conn: Connec
 
 def test_without_a_worker_it_says_when_one_was_seen_last(client: TestClient, conn: Connection) -> None:
     job_id = mine(conn)
-    assert "none was ever seen" in _asked(client, job_id)[0]["message"]
+    assert "none has ever been seen" in _asked(client, job_id)[0]["message"]
     a_worker(conn)
     silence(conn, "10 minutes")
 

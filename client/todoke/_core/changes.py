@@ -93,7 +93,7 @@ def follow_changes(config: Config, on_missed: OnMissed | None) -> Flow[None]:
             answer: Answer = yield listen(config, _PATH, stream)
             stream.checked(answer, config.url)
             if not stream.told:
-                raise ConnectionFailed(f"{config.url} ended a stream before it began")
+                raise ConnectionFailed(f"{config.url} closed the event stream before it began")
             pause = stream.pause_s
         except TodokeError as failure:
             if not may_pass(failure):

@@ -64,16 +64,16 @@ def configure(
 def _url(given: str) -> str:
     parts = urlsplit(given.strip())
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(f"{given!r} is not the address of an API: write it like https://reports.example.com")
+        raise ValueError(f"{given!r} is not a valid API address; use one such as https://reports.example.com")
     if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("the API's address has no user, no query and no fragment: a key belongs into api_key")
+        raise ValueError("the API address must not contain a user, query or fragment; pass the key as api_key")
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
 def _key(given: str) -> str:
     key = given.strip()  # the last line of a file ends with a newline
     if not (key.isascii() and key.isprintable()) or " " in key:
-        raise ValueError("the API key has characters that no key has; was more than the key copied?")
+        raise ValueError("the API key contains invalid characters; check that you copied only the key")
     return key
 
 

@@ -83,14 +83,14 @@ def download_into(config: Config, job: object, name: str | None, into: BinaryIO)
     stream = Stream(into, name=wanted.name, sha256=wanted.sha256, size=wanted.size)
     yield from _fetch(config, found.id, wanted, stream)
     if not stream.right():
-        raise CorruptDownload(f"{wanted.name} is not what the job made: its SHA-256 should be {wanted.sha256}")
+        raise CorruptDownload(f"{wanted.name} differs from the job's file: its SHA-256 should be {wanted.sha256}")
     return Downloaded(Path(wanted.name), wanted.name, stream.size, wanted.sha256, was_there=False)
 
 
 def _only(job: Job, name: str | None) -> Wanted:
     chosen = choose(job, None if name is None else [name])
     if len(chosen) > 1:
-        raise ValueError(f"the job has several files, name one: {', '.join(one.name for one in chosen)}")
+        raise ValueError(f"the job has several files; name one of {', '.join(one.name for one in chosen)}")
     return chosen[0]
 
 
@@ -114,10 +114,10 @@ def choose(job: Job, names: Sequence[str] | None) -> Sequence[Wanted]:
 def _explain(job: Job) -> NoReturn:
     result = job.result
     if result and result.required_scopes:
-        raise NoFiles(f"the files of job {job.id} ask for the scope {result.required_scopes[0]}")
+        raise NoFiles(f"the files of job {job.id} require the scope {result.required_scopes[0]}")
     if result and result.answer is not None:
-        raise NoFiles(f"job {job.id} made no files; what it found is its result's `answer`")
-    raise NoFiles(f"job {job.id} has no files any more: they were kept until {job.expires_at}")
+        raise NoFiles(f"job {job.id} produced no files; see `answer` in its result")
+    raise NoFiles(f"the files of job {job.id} expired at {job.expires_at}")
 
 
 _JOINER = re.compile("(?<=[\u0600-\u1cff])[\u200c\u200d](?=[\u0600-\u1cff])")
@@ -128,7 +128,7 @@ def _safe(name: str) -> str:
     """Return the name if it is a plain file name. Raises UnexpectedAnswer."""
     printable = _JOINER.sub("", name).isprintable()
     if name in {"", ".", ".."} or not printable or re.search(r"[/\\:]", name) or len(name.encode()) > 240:
-        raise UnexpectedAnswer(f"a file is called {name[:60]!r}, which is no name to save it under")
+        raise UnexpectedAnswer(f"the file name {name[:60]!r} is not safe to save under")
     return name
 
 
@@ -142,7 +142,7 @@ def _fill(config: Config, job_id: str, wanted: Wanted, part: PartFile) -> Flow[N
         yield from _fetch(config, job_id, wanted, part)
     if not part.right():
         part.discard()
-        raise CorruptDownload(f"{wanted.name} is not what the job made: its SHA-256 should be {wanted.sha256}")
+        raise CorruptDownload(f"{wanted.name} differs from the job's file: its SHA-256 should be {wanted.sha256}")
 
 
 def _fetch(config: Config, job_id: str, wanted: Wanted, target: _Target) -> Flow[None]:
@@ -178,7 +178,9 @@ def _fetch_once(config: Config, job_id: str, wanted: Wanted, target: _Target) ->
     if answer.status not in {200, 206}:
         raise problem_of(answer, config.url)
     if wanted.size is not None and target.size < wanted.size:
-        raise ConnectionFailed(f"{wanted.name} broke off after {target.size:,} of {wanted.size:,} bytes")
+        raise ConnectionFailed(
+            f"the download of {wanted.name} was interrupted after {target.size:,} of {wanted.size:,} bytes"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +194,11 @@ class _Taking:
             return None
         coding = answer.headers.get("content-encoding", "identity")
         if coding.lower() != "identity":
-            raise UnexpectedAnswer(f"a proxy on the way encodes files as {coding[:40]!r}: let it pass them as they are")
+            raise UnexpectedAnswer(f"a proxy encodes files as {coding[:40]!r}; configure it to pass them unchanged")
         start = _start(answer)
         if start != self.target.size:
             if start or not isinstance(self.target, PartFile):
-                raise UnexpectedAnswer(f"the file was to go on at byte {self.target.size}, and goes on at {start}")
+                raise UnexpectedAnswer(f"the server resumed the file at byte {start} instead of {self.target.size}")
             self.target.restart()
         return self.target
 
@@ -206,7 +208,7 @@ def _start(answer: Answer) -> int:
         return 0
     found = re.match(r"bytes ([0-9]{1,18})-", answer.headers.get("content-range", ""))
     if found is None:
-        raise UnexpectedAnswer("a part of the file came, and nothing says which")
+        raise UnexpectedAnswer("the server sent part of the file without saying which part")
     return int(found[1])
 
 
@@ -221,7 +223,7 @@ def _follow(step: Send) -> Flow[Answer]:
         foreign = step.foreign or origin != own
         headers = _without(step.headers, "Authorization", "If-Range") if foreign else step.headers
         step = replace(step, url=url, foreign=foreign, headers=headers)
-    raise UnexpectedAnswer(f"the file's address leads on more than {_MOST_REDIRECTS} times")
+    raise UnexpectedAnswer(f"the file's address redirects more than {_MOST_REDIRECTS} times")
 
 
 def _led_to(url: str, location: str, own: _Origin) -> tuple[str, _Origin]:
@@ -232,10 +234,10 @@ def _led_to(url: str, location: str, own: _Origin) -> tuple[str, _Origin]:
         url = urljoin(url, location)
         origin, user = _origin(url), "@" in urlsplit(url).netloc
     except ValueError:
-        raise UnexpectedAnswer(f"the file's address leads to {location[:200]!r}, which is not an address") from None
+        raise UnexpectedAnswer(f"the file's address redirects to {location[:200]!r}, which is not an address") from None
     downgraded = own[0] == "https" and origin[0] == "http"
     if origin[0] not in {"http", "https"} or downgraded or user:
-        raise UnexpectedAnswer(f"the file's address leads to {url[:200]!r}, which is not followed")
+        raise UnexpectedAnswer(f"the file's address redirects to {url[:200]!r}, which is not allowed")
     return url, origin
 
 

@@ -52,7 +52,7 @@ class EventStream:
         """Take a piece and return the items of its complete events. Raises UnexpectedAnswer."""
         self._size += len(piece)
         if self._size > _MOST_BYTES:
-            raise UnexpectedAnswer(f"an event has more than {_MOST_BYTES:,} bytes")
+            raise UnexpectedAnswer(f"an event is larger than {_MOST_BYTES:,} bytes")
         self._rest += piece
         if b"\n" not in piece:
             return ()
@@ -88,7 +88,7 @@ class EventStream:
         if answer.status != 200:
             raise problem_of(answer, url)
         if self.writer_for(answer) is None:
-            raise UnexpectedAnswer("the answer is no stream of events: does a proxy keep them back?")
+            raise UnexpectedAnswer("the response is not an event stream; check whether a proxy buffers it")
 
 
 def listen(config: Config, path: str, stream: EventStream, last_id: str | None = None) -> Send:

@@ -121,7 +121,7 @@ def create_many(config: Config, submissions: Iterable[Submission]) -> Flow[Seque
         answer = yield from send(config, Request("POST", "/v1/jobs:batch", body={"jobs": part}))
         results = Fields(content_of(answer), "the answers to a batch").each("results")
         if len(results) != len(part):
-            raise UnexpectedAnswer(f"{len(part)} submissions have {len(results)} answers")
+            raise UnexpectedAnswer(f"the server returned {len(results)} results for {len(part)} submissions")
         done += [Submitted.read(one) for one in results]
     return tuple(done)
 
@@ -173,7 +173,7 @@ def _given(**fields: object) -> dict[str, object]:
 def listed(values: Iterable[str] | None) -> list[str] | None:
     """Return the values as a list. Raises TypeError for a single text, which would be split into letters."""
     if isinstance(values, str):
-        raise TypeError(f"write a list, such as [{values!r}]")
+        raise TypeError(f"expected a list, such as [{values!r}]")
     return None if values is None else list(values)
 
 

@@ -28,5 +28,5 @@ def every(page_at: Callable[[str | None], Flow[P]], items: Callable[[P], Iterabl
         if page.next_page_token is None:
             return
         if page.next_page_token == token:
-            raise UnexpectedAnswer("the next page would be this one again")
+            raise UnexpectedAnswer("the server returned the same page token twice")
         token = page.next_page_token

@@ -70,7 +70,7 @@ class PartFile:
         """Add a piece. Raises CorruptDownload if the file becomes too long, and OSError."""
         if self._most is not None and self.size + len(piece) > self._most:
             self.discard()
-            raise CorruptDownload(f"{self._target.name}: more than the {self._most:,} bytes came that the job made")
+            raise CorruptDownload(f"{self._target.name}: received more than the {self._most:,} bytes of the job's file")
         self._file.write(piece)
         self._digest.update(piece)
         self.size += len(piece)
@@ -128,7 +128,7 @@ class Stream:
     def write(self, piece: bytes) -> Iterable[Any]:
         """Pass a piece on. Raises CorruptDownload if the file becomes too long."""
         if self._most is not None and self.size + len(piece) > self._most:
-            raise CorruptDownload(f"{self._name}: more than the {self._most:,} bytes came that the job made")
+            raise CorruptDownload(f"{self._name}: received more than the {self._most:,} bytes of the job's file")
         self._into.write(piece)
         self._digest.update(piece)
         self.size += len(piece)

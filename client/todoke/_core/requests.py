@@ -124,7 +124,9 @@ def content_of(answer: Answer) -> Any:
         return json.loads(answer.body)
     except (ValueError, RecursionError):
         start = answer.body[:60].decode(errors="replace")
-        raise UnexpectedAnswer(f"the answer is not JSON, and begins with {start!r}: is this a Todoke?") from None
+        raise UnexpectedAnswer(
+            f"the response is not JSON (it begins with {start!r}); check that the address is a Todoke API"
+        ) from None
 
 
 def problem_of(answer: Answer, url: str) -> ApiError | UnexpectedAnswer:
@@ -181,7 +183,7 @@ def id_segment(given: object, what: str) -> str:
     try:
         return str(UUID(text))
     except ValueError:
-        raise ValueError(f"{text[:60]!r} is not the id of a {what}, which looks like {_SAMPLE}") from None
+        raise ValueError(f"{text[:60]!r} is not the id of a {what}; ids look like {_SAMPLE}") from None
 
 
 _SAMPLE = "019acb2e-7c41-7e02-9a51-0e5b1a6c7f10"

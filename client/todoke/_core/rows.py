@@ -27,7 +27,7 @@ def iterate(config: Config, job: object) -> Flow[None]:
         if found.next_after is None:
             return
         if found.next_after <= (after or 0):
-            raise UnexpectedAnswer("the next page of rows would be this one again")
+            raise UnexpectedAnswer("the server returned the same page token for rows twice")
         after = found.next_after
 
 
@@ -36,5 +36,5 @@ def picture(config: Config, job: object) -> Flow[bytes]:
     request = Request("GET", job_path(job, "/page.png"), headers={"Accept": "image/png, application/json"})
     answer = yield from send(config, request)
     if not answer.body.startswith(b"\x89PNG\r\n\x1a\n"):
-        raise UnexpectedAnswer("what should be a picture is not a PNG")
+        raise UnexpectedAnswer("the picture is not a PNG")
     return answer.body

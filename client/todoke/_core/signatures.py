@@ -29,7 +29,9 @@ def verify(
     ours = [hmac.new(_key(secret), signed, hashlib.sha256).digest() for secret in secrets]
     theirs = [_decoded(one.removeprefix("v1,")) for one in given["webhook-signature"].split() if one.startswith("v1,")]
     if not any(hmac.compare_digest(one, other) for one in ours for other in theirs):
-        raise InvalidSignature("no signature fits: it is another webhook's secret, or the body was changed on its way")
+        raise InvalidSignature(
+            "no signature matches: the secret is another webhook's, or the body was changed in transit"
+        )
     if abs(now - int(stamp)) > tolerance_s:
         raise InvalidSignature(
             f"the message was sent {now - int(stamp):.0f} s ago by this clock, and {tolerance_s:.0f} s are tolerated"
@@ -53,14 +55,14 @@ def _read(message_id: str, body: bytes) -> Message:
     except ValueError:
         raise InvalidSignature("the body is not JSON") from None
     if not isinstance(told, dict) or not isinstance(told.get("data"), dict):
-        raise InvalidSignature("the body is not a message of a webhook")
+        raise InvalidSignature("the body is not a webhook message")
     return Message(message_id, str(told.get("type", "")), str(told.get("timestamp", "")), told["data"])
 
 
 def _key(secret: str) -> bytes:
     key = _decoded(secret.strip().removeprefix("whsec_"))
     if len(key) < 16:
-        raise ValueError("a webhook's secret is whsec_ and Base64, as it was shown when the webhook was made")
+        raise ValueError("a webhook secret is whsec_ followed by Base64, as shown when the webhook was created")
     return key
 
 

@@ -63,7 +63,7 @@ def follow_stream(config: Config, job: object) -> Flow[None]:
                 return
             stream.checked(answer, config.url)
             if not stream.told:
-                raise ConnectionFailed(f"{config.url} ended a stream before it began")
+                raise ConnectionFailed(f"{config.url} closed the event stream before it began")
             pause = stream.pause_s
         except TodokeError as failure:
             if not may_pass(failure):

@@ -95,7 +95,10 @@ def _versions(wanted: bool) -> None:
 
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Show the client and server versions and exit.", is_eager=True, callback=_versions)
+        bool,
+        typer.Option(
+            "--version", help="Show the client and server versions and exit.", is_eager=True, callback=_versions
+        ),
     ] = False,
     install_completion: Annotated[str | None, shells.INSTALLING] = None,
     show_completion: Annotated[str | None, shells.SHOWING] = None,

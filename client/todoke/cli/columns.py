@@ -181,7 +181,7 @@ READINGS = (
 )  # fmt: skip
 WORKERS = (
     Column("NAME", field("name")),
-    Column("STATE", lambda raw: "gone" if raw.get("gone") else f"sick: {raw['sick']}" if raw.get("sick") else "working"),
+    Column("STATE", lambda raw: "gone" if raw.get("gone") else f"sick: {raw['sick']}" if raw.get("sick") else "works"),
     Column("HOLDING", field("holding"), right=True), Column("SLOTS", field("slots"), right=True),
     Column("TYPES", field("reportTypes"), right=True), _when("since", "SINCE"),
     _when("seenAt", "SEEN"),

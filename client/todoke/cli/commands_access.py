@@ -12,9 +12,13 @@ from todoke.cli.listing import Limit, write_list
 from todoke.cli.output import Form
 from todoke.cli.session import Session
 
-Expires = Annotated[str | None, typer.Option("--expires", metavar="TIME", help="When the key expires, e.g. 2027-01-31T00:00Z.")]
+Expires = Annotated[
+    str | None, typer.Option("--expires", metavar="TIME", help="When the key expires, e.g. 2027-01-31T00:00Z.")
+]
 KeyId = Annotated[str, typer.Argument(metavar="KEY-ID", show_default=False)]
-Key = Annotated[str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key always yields the same API key.")]
+Key = Annotated[
+    str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key always yields the same API key.")
+]
 
 
 def add(app: typer.Typer) -> None:
@@ -46,7 +50,9 @@ def list_keys(session: Session) -> None:
 
 def create(
     session: Session,
-    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="Who uses the key; jobs belong to this name.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", show_default=False, help="Who uses the key; jobs belong to this name.")
+    ],
     scope: Annotated[list[str], typer.Option("--scope", metavar="SCOPE", help="A scope to grant; may be repeated.")],
     expires: Expires = None,
     idempotency_key: Key = None,
@@ -60,7 +66,9 @@ def create(
 def rotate(
     session: Session,
     key_id: KeyId,
-    overlap: Annotated[str, typer.Option("--overlap", metavar="TIME", help="How long the old key keeps working.")] = "1d",
+    overlap: Annotated[
+        str, typer.Option("--overlap", metavar="TIME", help="How long the old key keeps working.")
+    ] = "1d",
     expires: Expires = None,
     idempotency_key: Key = None,
 ) -> None:
@@ -81,7 +89,9 @@ def audit(
     session: Session,
     action: Annotated[str | None, typer.Option("--action", metavar="ACTION", help="Only this action.")] = None,
     subject: Annotated[str | None, typer.Option("--by", metavar="NAME", help="Only changes by this name.")] = None,
-    about: Annotated[str | None, typer.Option("--object", metavar="OBJECT", help="Only changes to this object.")] = None,
+    about: Annotated[
+        str | None, typer.Option("--object", metavar="OBJECT", help="Only changes to this object.")
+    ] = None,
     since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="Only changes since this time.")] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Only changes before this time.")] = None,
     limit: Limit = 20,

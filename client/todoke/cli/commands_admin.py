@@ -43,8 +43,12 @@ def pause(
     kind: Kind,
     name: Name,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Reason, shown to clients.")],
-    lasting: Annotated[str | None, typer.Option("--for", metavar="TIME", help="Resume automatically after this time, e.g. 3h.")] = None,
-    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Resume automatically at this time.")] = None,
+    lasting: Annotated[
+        str | None, typer.Option("--for", metavar="TIME", help="Resume automatically after this time, e.g. 3h.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="Resume automatically at this time.")
+    ] = None,
 ) -> None:
     """Stop starting its jobs. New jobs are accepted and wait with their deadlines suspended; running jobs continue."""
     if lasting is not None and until is not None:
@@ -71,7 +75,9 @@ def cap(
     ] = None,
     unfinished: Annotated[
         int | None,
-        typer.Option("--unfinished", metavar="N", help="Maximum waiting and running jobs of a tenant.", min=1, max=100_000),
+        typer.Option(
+            "--unfinished", metavar="N", help="Maximum waiting and running jobs of a tenant.", min=1, max=100_000
+        ),
     ] = None,
 ) -> None:
     """Limit how many of its jobs run, or are unfinished, at once. Existing jobs continue and count."""

@@ -46,7 +46,8 @@ Wait = Annotated[
     typer.Option("--wait", metavar="[=TIME]", help="Wait until it ends, up to TIME. Ctrl-C stops waiting only."),
 ]
 _Outcome = Annotated[
-    str | None, typer.Option("--outcome", metavar="OUTCOME", help="Only jobs with this outcome: refused, retried, cancelled, …")
+    str | None,
+    typer.Option("--outcome", metavar="OUTCOME", help="Only jobs with this outcome: refused, retried, cancelled, …"),
 ]
 _DOES = {"cancelled": "cancelled", "requested": "told to stop", "retried": "asked for again", "deleted": "deleted",
          "unchanged": "left as they are", "refused": "refused"}  # fmt: skip
@@ -82,7 +83,7 @@ def cancel(
 ) -> None:  # fmt: skip
     """Cancel all jobs that match a filter: unfinished ones, unless --status is given.
 
-    They are counted first, and you are asked. Jobs that are accepted meanwhile are not met.
+    Counts the jobs first and asks for confirmation. Jobs accepted in the meantime are not affected.
     """
     which = job_filter(status, report_type, label, since, until, requester, error_code, retry_of, bulk, schedule, took)
     _act(session, "cancel", which, reason, dry_run, yes, wait)
@@ -96,7 +97,7 @@ def retry(
 ) -> None:  # fmt: skip
     """Run all jobs that match a filter again: failed ones, unless --status is given.
 
-    They are counted first, and you are asked. Each makes one new job, of yours.
+    Counts the jobs first and asks for confirmation. Each creates one new job that belongs to you.
     """
     which = job_filter(status, report_type, label, since, until, requester, error_code, retry_of, bulk, schedule, took)
     _act(session, "retry", which, reason, dry_run, yes, wait)
@@ -110,7 +111,7 @@ def delete(
 ) -> None:  # fmt: skip
     """Permanently delete all ended jobs that match a filter, with their files.
 
-    They are counted first, and you are asked.
+    Counts the jobs first and asks for confirmation.
     """
     which = job_filter(status, report_type, label, since, until, requester, error_code, retry_of, bulk, schedule, took)
     _act(session, "delete", which, reason, dry_run, yes, wait)
@@ -154,7 +155,9 @@ def _act(
     session: Session, action: str, which: object, reason: str | None, dry_run: bool, yes: bool, wait: str | None
 ) -> None:
     if not dry_run and not yes and not is_terminal(sys.stdin):
-        raise WrongCall(f"bulk {action}: pass --yes when there is no terminal to confirm on, or --dry-run to count only")
+        raise WrongCall(
+            f"bulk {action}: pass --yes when there is no terminal for the confirmation, or --dry-run to count only"
+        )
     _within(wait)
     made = session.todoke.bulk.create(action, reason=reason, **which)  # type: ignore[arg-type] # a JobFilter
     session.say(_told(made))

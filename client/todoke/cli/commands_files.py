@@ -11,9 +11,15 @@ from todoke.cli.exits import WrongCall
 from todoke.cli.files import fetch, fetch_into
 from todoke.cli.session import Session
 
-Names = Annotated[list[str], typer.Argument(metavar="[NAME]...", help="Files to download; default: all.", show_default=False)]
-Folder = Annotated[Path | None, typer.Option("-O", "--into", metavar="DIR", help="Target folder; default: the current one.")]
-File = Annotated[str | None, typer.Option("--file", metavar="FILE", help="Save the only file under this name; - for stdout.")]
+Names = Annotated[
+    list[str], typer.Argument(metavar="[NAME]...", help="Files to download; default: all.", show_default=False)
+]
+Folder = Annotated[
+    Path | None, typer.Option("-O", "--into", metavar="DIR", help="Target folder; default: the current one.")
+]
+File = Annotated[
+    str | None, typer.Option("--file", metavar="FILE", help="Save the only file under this name; - for stdout.")
+]
 
 
 def add(app: typer.Typer) -> None:
@@ -43,8 +49,8 @@ def download(
 ) -> None:
     """Download a job's files. Prints their paths.
 
-    A file gets its name when its SHA-256 verified. What breaks off stays as a .part file; the same command goes on
-    with it.
+    A file gets its name once its SHA-256 is verified. An interrupted download stays as a .part file; repeat the
+    command to continue it.
     """
     if file is not None:
         if folder is not None or len(names) > 1:

@@ -39,21 +39,32 @@ OfType = Annotated[
 ]
 Label = Annotated[
     list[str],
-    typer.Option("--label", metavar="NAME=VALUE", help="Only jobs with this label; may be repeated.", show_default=False),
+    typer.Option(
+        "--label", metavar="NAME=VALUE", help="Only jobs with this label; may be repeated.", show_default=False
+    ),
 ]
-Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help="Only jobs since then: 24h, or a timestamp.")]
-Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Only jobs before then: 7d, or a timestamp.")]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="TIME", help="Only jobs since then: 24h, or a timestamp.")
+]
+Until = Annotated[
+    str | None, typer.Option("--until", metavar="TIME", help="Only jobs before then: 7d, or a timestamp.")
+]
 By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Only jobs requested by this name.")]
 WithError = Annotated[str | None, typer.Option("--error", metavar="CODE", help="Only jobs that failed with this code.")]
 RetryOf = Annotated[str | None, typer.Option("--retry-of", metavar="ID", help="Only retries of this job.")]
 OfSchedule = Annotated[str | None, typer.Option("--schedule", metavar="ID", help="Only jobs of this schedule.")]
-Took = Annotated[str | None, typer.Option("--took", metavar="TIME", help="Only jobs that ran at least this long: 30s, 5m.")]
+Took = Annotated[
+    str | None, typer.Option("--took", metavar="TIME", help="Only jobs that ran at least this long: 30s, 5m.")
+]
 OfBulk = Annotated[str | None, typer.Option("--bulk", metavar="ID", help="Only jobs that this bulk action processed.")]
 
 FilesUntil = Annotated[
-    str | None, typer.Option("--files-until", metavar="TIME", help="New expiry of the files, e.g. 2027-01-31T00:00:00Z.")
+    str | None,
+    typer.Option("--files-until", metavar="TIME", help="New expiry of the files, e.g. 2027-01-31T00:00:00Z."),
 ]
-KeptUntil = Annotated[str | None, typer.Option("--until", metavar="TIME", help="New expiry of the jobs; not before that of the files.")]
+KeptUntil = Annotated[
+    str | None, typer.Option("--until", metavar="TIME", help="New expiry of the jobs; not before that of the files.")
+]
 
 
 def add(app: typer.Typer) -> None:
@@ -148,7 +159,9 @@ def show(session: Session, job: Id) -> None:
 def watch(
     session: Session,
     ids: Ids = [],  # noqa: B006
-    timeout: Annotated[str | None, typer.Option("--timeout", metavar="TIME", help="Stop waiting after this time.")] = None,
+    timeout: Annotated[
+        str | None, typer.Option("--timeout", metavar="TIME", help="Stop waiting after this time.")
+    ] = None,
     cancel_on_interrupt: Annotated[
         bool, typer.Option("--cancel-on-interrupt", help="Cancel the jobs on Ctrl-C or SIGTERM, for CI.")
     ] = False,
@@ -156,11 +169,11 @@ def watch(
     """Wait until jobs end. Exit codes: 0 for SUCCESS, 3 for FAILED, 9 for CANCELLED, 8 on timeout.
 
     Without an ID: print the newest jobs, then every change to any job, until interrupted.
-    Ctrl-C leaves; the jobs go on.
+    Ctrl-C stops waiting; the jobs continue.
     """
     if not ids:
         if timeout or cancel_on_interrupt:
-            raise WrongCall("watch: --timeout and --cancel-on-interrupt are for jobs that are named")
+            raise WrongCall("watch: --timeout and --cancel-on-interrupt need job ids")
         watch_all(session)
     within = seconds(timeout, "--timeout") if timeout else None
     outcomes = follow(session, list(dict.fromkeys(ids)), timeout=within, cancel_on_interrupt=cancel_on_interrupt)
@@ -207,7 +220,7 @@ def delete(
     """Permanently delete ended jobs with their history and files."""
     if not yes:
         if not is_terminal(sys.stdin):
-            raise WrongCall("delete: pass --yes when there is no terminal to confirm on")
+            raise WrongCall("delete: pass --yes when there is no terminal for the confirmation")
         typer.confirm(f"Permanently delete {len(ids)} job{'s' if len(ids) != 1 else ''}?", abort=True, err=True)
 
     def erase(job_id: str) -> Raw:

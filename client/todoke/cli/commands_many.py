@@ -32,8 +32,8 @@ def submit_many(
 ) -> None:
     """Request many reports: each line of the file is one API request. Prints the jobs.
 
-    A line that is refused harms no other; the exit code is the worst. With an idempotencyKey in each line the file
-    may be sent again.
+    A refused line does not affect the others; the exit code is the worst one. With an idempotencyKey in each line,
+    the file can safely be sent again.
     """
     wanted = [_submission(number, line) for number, line in enumerate(_lines(file), 1) if line.strip()]
     codes = []

@@ -110,7 +110,7 @@ _drop_parked = _acting(
 def _handle(session: Session, act: Act, wanted: Wanted, question: str, noun: str) -> None:
     """List the messages, ask, and act on exactly those listed. Ends with NOT_THERE if some no longer exist."""
     if not wanted.dry_run and not wanted.yes and not is_terminal(sys.stdin):
-        raise WrongCall("pass --yes when there is no terminal to confirm on, or --dry-run to look only")
+        raise WrongCall("pass --yes when there is no terminal for the confirmation, or --dry-run to look only")
     done = act(wanted.which, reason=wanted.reason, dry_run=True)
     many = f"{len(done.ids):,} {noun}{'' if len(done.ids) == 1 else 's'}"
     if wanted.dry_run:

@@ -64,9 +64,9 @@ def retry(
 ) -> None:
     """Run ended jobs again, with changed parameters or formats if given.
 
-    What is not named stays as it was; NAME:=null takes the parameter's default. A password is not kept: files that had
-    one need --password-file or --no-password. One that cannot be asked for again
-    harms no other; the exit code is the worst. The files of several go into a folder for each, below --into.
+    Everything else stays as it was; NAME:=null resets a parameter to its default. Passwords are not stored: for files
+    that had one, give --password-file or --no-password. A job that cannot be run again
+    does not affect the others; the exit code is the worst one. With several jobs, --into gets a folder for each.
     """
     then = Then(wait, folder, file, cancel_on_interrupt, force).checked()
     olds = list(dict.fromkeys(ids))

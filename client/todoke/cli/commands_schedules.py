@@ -50,7 +50,9 @@ Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="D
 Key = Annotated[
     str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key always yields the same schedule.")
 ]
-RunKey = Annotated[str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key always yields the same job.")]
+RunKey = Annotated[
+    str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key always yields the same job.")
+]
 Note = Annotated[str | None, typer.Option("--note", metavar="TEXT", help="Why it is paused, for others.")]
 From = Annotated[str, typer.Option("--from", metavar="TIME", help="Start of the range, e.g. 2026-10-01T00:00:00Z.")]
 To = Annotated[str, typer.Option("--to", metavar="TIME", help="End of the range (exclusive), in the past.")]
@@ -119,7 +121,7 @@ def create(
 ) -> None:  # fmt: skip
     """Create a schedule for a report. It uses the scopes that you have at each tick.
 
-    Write dates in words, such as start_of_last_month: they are reckoned at each tick.
+    Use relative dates such as start_of_last_month: they are computed at each tick.
     """
     options: Any = {
         **timed(cron, every, zone, until, jitter, misfire, overlap), **shape,
@@ -143,7 +145,7 @@ def update(
 ) -> None:  # fmt: skip
     """Change only the given options. The schedule then acts on your behalf, and resumes if it had stopped.
 
-    With -p only the parameters that are named change, and NAME:=null takes the default; --params replaces all.
+    -p changes single parameters, and NAME:=null resets one to its default; --params replaces them all.
     """
     changes: Any = {
         **timed(cron, every, zone, until, jitter, misfire, overlap), **shape,
@@ -206,7 +208,7 @@ def delete(session: Session, schedule: Id, yes: Yes = False) -> None:
     """Delete a schedule and its history. Its jobs remain."""
     if not yes:
         if not is_terminal(sys.stdin):
-            raise WrongCall("schedules delete: pass --yes when there is no terminal to confirm on")
+            raise WrongCall("schedules delete: pass --yes when there is no terminal for the confirmation")
         typer.confirm(f"Delete {session.todoke.schedules.get(schedule).name!r} and its history?", abort=True, err=True)
     session.todoke.schedules.delete(schedule)
     session.say(f"{schedule} deleted")

@@ -18,11 +18,15 @@ Name = Annotated[
     str | None, typer.Argument(metavar="FILE", show_default=False, help="Name of the file, if the job has several.")
 ]
 Id = Annotated[str, typer.Argument(metavar="LINK-ID", show_default=False)]
-For = Annotated[str, typer.Option("--for", metavar="TIME", help="How long the link works, at most until the file expires.")]
+For = Annotated[
+    str, typer.Option("--for", metavar="TIME", help="How long the link works, at most until the file expires.")
+]
 Downloads = Annotated[
     int | None, typer.Option("--downloads", metavar="N", min=1, help="Maximum downloads; default: unlimited.")
 ]
-Key = Annotated[str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key always yields the same link.")]
+Key = Annotated[
+    str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key always yields the same link.")
+]
 OfJob = Annotated[str | None, typer.Option("--job", metavar="JOB-ID", help="Only links to files of this job.")]
 
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 Type = Annotated[
     str | None,
-    typer.Argument(metavar="[TYPE]", help="A report type from `todoke types`; default: the default report type.", show_default=False,
-                   autocompletion=completion.types),
+    typer.Argument(metavar="[TYPE]", help="A report type from `todoke types`; default: the server's default.",
+                   show_default=False, autocompletion=completion.types),
 ]  # fmt: skip
 Params = Annotated[
     list[str],
@@ -39,16 +39,25 @@ Formats = Annotated[
     typer.Option("--format", "-f", metavar="FORMAT", help="A file format; may be repeated or comma-separated.",
                  show_default=False),
 ]  # fmt: skip
-At = Annotated[str | None, typer.Option("--at", metavar="TIME", help="Do not start before, e.g. 2026-01-31T09:00:00+09:00.")]
-NotAfter = Annotated[str | None, typer.Option("--not-after", metavar="TIME", help="Deadline: fail if not finished by then.")]
-Attempts = Annotated[int | None, typer.Option("--max-attempts", metavar="N", help="Maximum attempts, up to the report type's.")]
-KeepFiles = Annotated[str | None, typer.Option("--keep-files", metavar="TIME", help="How long to keep the files, e.g. 7d.")]
+At = Annotated[
+    str | None, typer.Option("--at", metavar="TIME", help="Do not start before, e.g. 2026-01-31T09:00:00+09:00.")
+]
+NotAfter = Annotated[
+    str | None, typer.Option("--not-after", metavar="TIME", help="Deadline: fail if not finished by then.")
+]
+Attempts = Annotated[
+    int | None, typer.Option("--max-attempts", metavar="N", help="Maximum attempts, up to the report type's.")
+]
+KeepFiles = Annotated[
+    str | None, typer.Option("--keep-files", metavar="TIME", help="How long to keep the files, e.g. 7d.")
+]
 Keep = Annotated[str | None, typer.Option("--keep", metavar="TIME", help="How long to keep the job, e.g. 90d.")]
 FileName = Annotated[
     str | None, typer.Option("--file-name", metavar="NAME", help="File name pattern, e.g. 'sales {date}'.")
 ]
 Priority = Annotated[
-    int | None, typer.Option("--priority", metavar="0-9", help="Priority among your own waiting jobs, 9 first; default: 4.")
+    int | None,
+    typer.Option("--priority", metavar="0-9", help="Priority among your own waiting jobs, 9 first; default: 4."),
 ]
 Label = Annotated[
     list[str],
@@ -59,7 +68,8 @@ Key = Annotated[
     typer.Option("--idempotency-key", metavar="KEY", help="The same key and request always yield the same job."),
 ]
 Reuse = Annotated[
-    str | None, typer.Option("--reuse", metavar="TIME", help="Reuse a job with the same request that is at most this old.")
+    str | None,
+    typer.Option("--reuse", metavar="TIME", help="Reuse a job with the same request that is at most this old."),
 ]
 Wait = Annotated[
     str | None,

@@ -58,7 +58,7 @@ def types(
 
 def _choices(session: Session, name: str | None, parameter: str, given: list[str]) -> None:
     if name is None:
-        raise WrongCall("--choices needs the name of a report type")
+        raise WrongCall("--choices: give the name of a report type, too")
     others: dict[str, list[str]] = {}
     for one in given:
         key, sign, value = one.partition("=")

@@ -27,11 +27,17 @@ Events = Annotated[
     list[str] | None, typer.Option("--event", metavar="TYPE", help=f"{_EVENTS}; may be repeated. Default: all.")
 ]
 Types = Annotated[
-    list[str] | None, typer.Option("--type", metavar="TYPE", help="Only events about this report type; may be repeated.")
+    list[str] | None,
+    typer.Option("--type", metavar="TYPE", help="Only events about this report type; may be repeated."),
 ]
 Description = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="What receives the events.")]
-Key = Annotated[str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key always yields the same webhook.")]
-State = Annotated[str | None, typer.Option("--state", metavar="STATE", help="Only deliveries in this state: waiting, delivered or dead.")]
+Key = Annotated[
+    str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key always yields the same webhook.")
+]
+State = Annotated[
+    str | None,
+    typer.Option("--state", metavar="STATE", help="Only deliveries in this state: waiting, delivered or dead."),
+]
 Limit = Annotated[int, typer.Option("--limit", metavar="N", help="Maximum number of items.", min=1)]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")]
 
@@ -123,7 +129,8 @@ def update(
     notify_when: NotifyWhen = None,
     description: Description = None,
     enable: Annotated[
-        bool | None, typer.Option("--enable/--disable", help="Turn it on or off. Turning it off drops waiting deliveries.")
+        bool | None,
+        typer.Option("--enable/--disable", help="Turn it on or off. Turning it off drops waiting deliveries."),
     ] = None,
 ) -> None:
     """Change only the given options."""
@@ -199,7 +206,8 @@ def redeliver(
 def listen(
     session: Session,
     forward_to: Annotated[
-        str, typer.Option("--forward-to", metavar="URL", help="Local address to forward to, e.g. http://localhost:3000/")
+        str,
+        typer.Option("--forward-to", metavar="URL", help="Local address to forward to, e.g. http://localhost:3000/"),
     ],
     event: Events = None,
     report_type: Types = None,
@@ -210,7 +218,7 @@ def listen(
 ) -> None:
     """Forward events to a local program, with real signatures, until Ctrl-C. Useful for testing a receiver.
 
-    A webhook is made for it, whose secret is shown, and deleted at the end. Nothing has to reach this machine.
+    Creates a temporary webhook, shows its secret, and deletes it at the end. This machine needs no public address.
     """
     wanted = {"types": event, "report_types": report_type, "notify_when": conditions(notify_when)}
     listening.listen(session, forward_to, wanted, count)
@@ -220,7 +228,7 @@ def delete(session: Session, webhook: Id, yes: Yes = False) -> None:
     """Delete a webhook with its secrets and deliveries. Waiting deliveries are not sent."""
     if not yes:
         if not is_terminal(sys.stdin):
-            raise WrongCall("webhooks delete: pass --yes when there is no terminal to confirm on")
+            raise WrongCall("webhooks delete: pass --yes when there is no terminal for the confirmation")
         found = session.todoke.webhooks.get(webhook)
         typer.confirm(f"Delete the webhook at {found.url}?", abort=True, err=True)
     session.todoke.webhooks.delete(webhook)

@@ -10,12 +10,14 @@ from todoke.cli.exits import WrongCall
 
 Callback = Annotated[
     str | None,
-    typer.Option("--callback-url", metavar="URL", help="Notify this address when the job ends; its host needs a webhook."),
+    typer.Option(
+        "--callback-url", metavar="URL", help="Notify this address when the job ends; its host needs a webhook."
+    ),
 ]
 NotifyWhen = Annotated[
     list[str] | None,
     typer.Option("--notify-when", metavar="WHEN", show_default=False,
-                 help="rows, failure, or a bound such as 'rows>1000'; may be repeated: any is enough. Default: always."),
+                 help="rows, failure, or a bound such as 'rows>1000'; may be repeated. Default: always."),
 ]  # fmt: skip
 ALWAYS = "always"
 _BOUND = re.compile(r"\s*([^<>\s]+)\s*([<>])\s*(\S+)\s*")

@@ -90,8 +90,8 @@ def _take(
 def _leave(session: Session, ids: Sequence[str], *, cancel: bool) -> NoReturn:
     named = " ".join(ids)
     if not cancel:
-        more = "jobs go" if len(ids) != 1 else "job goes"
-        say(f"\nleft: the {more} on. To wait again: todoke watch {named}")
+        more = "jobs continue" if len(ids) != 1 else "job continues"
+        say(f"\nStopped waiting; the {more}. To wait again: todoke watch {named}")
         raise Ended(Exit.INTERRUPTED) from None
     for job_id in ids:
         try:

@@ -11,16 +11,16 @@ _ENVIRONMENT = """\
 TODOKE_URL         the API's address, such as https://reports.example.com or https://example.com/reports
 TODOKE_API_KEY     the API key
 TODOKE_PROFILE     a profile of `todoke login`
-TODOKE_FORCE_TTY   write as if to a terminal
-XDG_CONFIG_HOME    where todoke/config.toml is (else ~/.config)
-XDG_CACHE_HOME     where completion keeps what it learned for a minute (else ~/.cache)
-NO_COLOR           no colours; CLICOLOR_FORCE: colours in a pipe, too; TERM=dumb: nothing that moves
-HTTPS_PROXY, HTTP_PROXY, NO_PROXY, SSL_CERT_FILE   as everywhere
+TODOKE_FORCE_TTY   format output as for a terminal
+XDG_CONFIG_HOME    folder of todoke/config.toml (default: ~/.config)
+XDG_CACHE_HOME     folder where completion caches names for a minute (default: ~/.cache)
+NO_COLOR           disable colours; CLICOLOR_FORCE: colours in pipes, too; TERM=dumb: no animation
+HTTPS_PROXY, HTTP_PROXY, NO_PROXY, SSL_CERT_FILE   with their usual meaning
 
-An option counts more than the environment, the environment more than the profile, the profile more than the
-default, http://localhost:8000. The key of a profile is sent to the address of that profile and to no other.
+Options override the environment, the environment overrides the profile, and the profile overrides the
+default, http://localhost:8000. The key of a profile is only ever sent to the address of that profile.
 
-The configuration is ~/.config/todoke/config.toml, readable by you alone:
+The configuration file is ~/.config/todoke/config.toml, readable only by you:
 
   current = "production"
 
@@ -29,17 +29,17 @@ The configuration is ~/.config/todoke/config.toml, readable by you alone:
   api_key_command = "pass show todoke"     # or api_key = "…", as `todoke login` writes it
 """
 _OUTPUT = """\
-Data is written to stdout, everything else to stderr. -o says how:
+Data goes to stdout, everything else to stderr. -o selects the format:
 
-  table    aligned columns with a header on a terminal; else one line each, columns separated by a tab, no header;
-           times are local on a terminal, and have their offset elsewhere
-  json     exactly what the API answered
-  jsonl    one object in a line, as they come
-  id       ids alone, one in a line
+  table    on a terminal: aligned columns with a header; otherwise: tab-separated lines without a header.
+           Times are local on a terminal, and carry their offset otherwise
+  json     the exact response of the API
+  jsonl    one object per line, as they arrive
+  id       ids only, one per line
 
---fields a,b.c writes only these fields of the API's answer. Errors are on stderr; with -o json and -o jsonl an
-error of the API is its problem document (RFC 9457). Off a terminal nothing moves, nothing has a colour, nothing is
-asked, and progress is a line for each change of state.
+--fields a,b.c prints only these fields of the API's response. Errors go to stderr; with -o json and -o jsonl, an
+API error is printed as its problem document (RFC 9457). Without a terminal there are no animations, no colours and
+no prompts, and progress is one line per status change.
 """
 
 

@@ -47,7 +47,9 @@ def load(file: Path) -> Profiles:
     """Read the file; a missing one is empty. Raises WrongCall if other users can read it."""
     try:
         if os.name == "posix" and file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise WrongCall(f"{file} contains keys and is readable by others; fix with: chmod 600 {shlex.quote(str(file))}")
+            raise WrongCall(
+                f"{file} contains keys and is readable by others; fix with: chmod 600 {shlex.quote(str(file))}"
+            )
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return Profiles()

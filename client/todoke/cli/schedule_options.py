@@ -13,11 +13,15 @@ Cron = Annotated[
     str | None,
     typer.Option("--cron", metavar="FIELDS", help="Minute, hour, day, month, weekday: '0 7 * * MON'."),
 ]
-Every = Annotated[str | None, typer.Option("--every", metavar="TIME", help="A fixed interval instead of --cron: 2h, 1d …")]
+Every = Annotated[
+    str | None, typer.Option("--every", metavar="TIME", help="A fixed interval instead of --cron: 2h, 1d …")
+]
 Zone = Annotated[
     str | None, typer.Option("--zone", metavar="ZONE", help="Time zone for --cron and relative dates, e.g. Asia/Tokyo.")
 ]
-Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="No ticks after this time; '' removes the end.")]
+Until = Annotated[
+    str | None, typer.Option("--until", metavar="TIME", help="No ticks after this time; '' removes the end.")
+]
 Jitter = Annotated[
     str | None, typer.Option("--jitter", metavar="TIME", help="Random delay for each job, up to this: at most 1h.")
 ]
@@ -28,7 +32,9 @@ Misfire = Annotated[
 ]  # fmt: skip
 Overlap = Annotated[
     str | None,
-    typer.Option("--overlap", metavar="POLICY", help="If the previous job is still running: skip, queue, or cancel it."),
+    typer.Option(
+        "--overlap", metavar="POLICY", help="If the previous job is still running: skip, queue, or cancel it."
+    ),
 ]
 
 

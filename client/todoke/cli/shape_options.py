@@ -16,7 +16,8 @@ _TimeZone = Annotated[
     typer.Option("--time-zone", metavar="ZONE", help="Time zone for times and for relative dates such as `yesterday`."),
 ]
 _Locale = Annotated[
-    str | None, typer.Option("--locale", metavar="LANGUAGE", help="Language of document texts, among those of the type.")
+    str | None,
+    typer.Option("--locale", metavar="LANGUAGE", help="Language of document texts, among those of the type."),
 ]
 _Columns = Annotated[
     list[str],

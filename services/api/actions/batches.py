@@ -55,7 +55,7 @@ async def _submit(parts: Parts, principal: Principal, asked: object, trace_conte
         raise InvalidRequest(f"The submission has more than {_LONGEST_BYTES} bytes.")
     key = asked.get(KEY)
     if key is not None and not isinstance(key, str):
-        raise InvalidRequest("The request has one problem.", [Violation(KEY, "type", "must be a string")])
+        raise InvalidRequest("The request is not valid.", [Violation(KEY, "type", "must be a string")])
     try:
         wanted = Wanted(fields, body, [key] if key is not None else [], trace_context)
         return await submissions.submit(parts, principal, wanted)

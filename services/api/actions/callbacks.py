@@ -35,7 +35,7 @@ async def check_callback(parts: Parts, principal: Principal, wanted: Wanted, che
     if problem is None:
         return checked
     if CALLBACK in wanted.fields:
-        raise InvalidRequest("The request has one problem.", [problem])
+        raise InvalidRequest("The request is not valid.", [problem])
     return checked._replace(options=checked.options._replace(callback_url=None, notify_when=None))
 
 

@@ -126,7 +126,7 @@ def _report_type(fields: Mapping[str, object], principal: Principal, catalog: Ca
         name = catalog.default
     if not isinstance(name, str):
         wrong = Violation("reportType", "type", "must be a string")
-        raise InvalidRequest("The request has one problem.", [wrong])
+        raise InvalidRequest("The request is not valid.", [wrong])
     return visible.report_type(catalog, principal, name)
 
 

@@ -108,7 +108,7 @@ def _values(report: ReportType, parameter: Parameter, asked: Asked) -> Mapping[s
             values[name], wrong = check_value(other, value, f"given.{name}", moment)
             violations += wrong
     if violations:
-        raise InvalidRequest("The query has problems.", violations)
+        raise InvalidRequest("The query is not valid.", violations)
     return values
 
 

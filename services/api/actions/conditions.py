@@ -44,7 +44,7 @@ def _read(given: object, field: str, figures: Sequence[str], wrong: list[Violati
     _check_figure(given.get("figure"), f"{field}.figure", figures, wrong)
     bounds = {name: given[name] for name in ("above", "below") if given.get(name) is not None}
     if not bounds:
-        wrong.append(Violation(field, "required", 'must name a bound, such as "above": 1000 or "below": 10'))
+        wrong.append(Violation(field, "required", 'must give a bound, such as "above": 1000 or "below": 10'))
     for name, bound in bounds.items():
         if isinstance(bound, bool) or not isinstance(bound, int | float) or not math.isfinite(_float(bound)):
             wrong.append(Violation(f"{field}.{name}", "type", "must be a number, such as 1000 or 0.5"))
@@ -55,7 +55,7 @@ def _check_figure(name: object, field: str, figures: Sequence[str], wrong: list[
     if isinstance(name, str) and name in figures:
         return
     if not isinstance(name, str):
-        wrong.append(Violation(field, "required", 'must name a figure, such as "rows"'))
+        wrong.append(Violation(field, "required", 'must give a figure, such as "rows"'))
         return
     hint = did_you_mean(name[:60], figures) if figures else ": a report type without files has none"
     message = f"{name[:60]!r} is not a figure{hint}"

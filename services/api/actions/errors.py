@@ -49,7 +49,7 @@ class PreconditionFailed(TodokeError):
     """The caller requires another revision than the current one. Nothing was changed."""
 
     def __init__(self) -> None:
-        super().__init__("What is here is not what If-Match names: look at it again.")
+        super().__init__("The resource has changed and no longer matches If-Match. Read it again before you change it.")
 
 
 class PageTokenInvalid(TodokeError):
@@ -57,7 +57,7 @@ class PageTokenInvalid(TodokeError):
 
     def __init__(self) -> None:
         super().__init__(
-            "pageToken is not a nextPageToken of this list: send one unchanged, or none for the first page."
+            "pageToken is not a nextPageToken of this list. Send one unchanged, or none for the first page."
         )
 
 
@@ -66,8 +66,8 @@ class PageTokenMismatch(TodokeError):
 
     def __init__(self) -> None:
         super().__init__(
-            "pageToken belongs to a list with other filters: send it with the filters that it came from (pageSize may "
-            "change), or begin at the first page."
+            "pageToken was issued for different filters. Send it with the filters of that list (pageSize may "
+            "change), or start at the first page."
         )
 
 
@@ -75,14 +75,16 @@ class PageTokenExpired(TodokeError):
     """The token is too old."""
 
     def __init__(self) -> None:
-        super().__init__("pageToken is older than three days: begin at the first page.")
+        super().__init__("pageToken is older than three days. Start at the first page.")
 
 
 class KeysNotInUse(TodokeError):
     """The API does not use keys, so none can be created."""
 
     def __init__(self) -> None:
-        super().__init__("This API takes no keys (API_AUTH), so none are made here: an operator makes the first.")
+        super().__init__(
+            "This API does not use keys (API_AUTH), so it cannot create any. An operator creates the first key."
+        )
 
 
 class UnknownKey(TodokeError):
@@ -96,21 +98,25 @@ class KeyNotUsable(TodokeError):
     """The key has ended already, so no other key can follow it."""
 
     def __init__(self, key_id: str) -> None:
-        super().__init__(f"The key {key_id!r} was revoked, or its time is over: make a new one.")
+        super().__init__(f"The key {key_id!r} was revoked or has expired. Create a new one.")
 
 
 class KeyAlreadyReplaced(TodokeError):
     """Another key follows this key already."""
 
     def __init__(self, key_id: str) -> None:
-        super().__init__(f"The key {key_id!r} has a successor. If its secret is lost, revoke it, and rotate again.")
+        super().__init__(
+            f"The key {key_id!r} already has a successor. If you lost its secret, revoke it and rotate again."
+        )
 
 
 class KeyRequestReused(TodokeError):
     """An Idempotency-Key was used with another request before."""
 
     def __init__(self) -> None:
-        super().__init__("This Idempotency-Key came with another request before. Use a new one for a new request.")
+        super().__init__(
+            "This Idempotency-Key was already used for a different request. Use a new key for a new request."
+        )
 
 
 class UnknownGate(TodokeError):
@@ -121,7 +127,7 @@ class GateResuming(TodokeError):
     """The previous pause has ended, and its jobs are being given back the time that they lost."""
 
     def __init__(self, gate: str) -> None:
-        super().__init__(f"The {gate} is just being resumed: pause it again in a moment.")
+        super().__init__(f"The {gate} is being resumed. Pause it again in a moment.")
 
 
 class UnknownBulk(TodokeError):
@@ -136,7 +142,7 @@ class TooManyBulkActions(TodokeError):
 
     def __init__(self, most: int) -> None:
         super().__init__(
-            f"{most} bulk actions of this tenant run (API_BULK_RUNNING): wait until one has ended, or stop one."
+            f"The tenant has {most} running bulk actions, the maximum (API_BULK_RUNNING). Wait for one, or stop one."
         )
 
 
@@ -144,14 +150,14 @@ class BulkAlreadyEnded(TodokeError):
     """The bulk action has ended, so it can be neither run nor stopped."""
 
     def __init__(self, state: str) -> None:
-        super().__init__(f"The bulk action is {state}: make a new one.")
+        super().__init__(f"The bulk action is {state}. Make a new one.")
 
 
 class BulkTooOld(TodokeError):
     """Too much may have changed since the dry run was reviewed."""
 
     def __init__(self) -> None:
-        super().__init__("The dry run is older than a day: make a new one, and look at it.")
+        super().__init__("The dry run is older than a day. Make a new one and review it.")
 
 
 class NotYourBulk(TodokeError):
@@ -159,7 +165,7 @@ class NotYourBulk(TodokeError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Only who made a dry run can run it, because it acts with that one's rights: make one of your own."
+            "Only the caller who made a dry run can run it, because it uses that caller's rights. Make your own."
         )
 
 
@@ -174,7 +180,7 @@ class TooManyWebhooks(TodokeError):
     """The tenant has as many webhooks as are allowed."""
 
     def __init__(self, most: int) -> None:
-        super().__init__(f"There are {most} webhooks already, the most of a tenant (API_WEBHOOKS_EACH): delete some.")
+        super().__init__(f"The tenant already has {most} webhooks, the maximum (API_WEBHOOKS_EACH). Delete one first.")
 
 
 class WebhookBusy(TodokeError):
@@ -192,7 +198,9 @@ class TooManySchedules(TodokeError):
     """The tenant has as many schedules as are allowed."""
 
     def __init__(self, most: int) -> None:
-        super().__init__(f"There are {most} schedules already, the most of a tenant (API_SCHEDULES_EACH): delete some.")
+        super().__init__(
+            f"The tenant already has {most} schedules, the maximum (API_SCHEDULES_EACH). Delete one first."
+        )
 
 
 class ScheduleInFile(TodokeError):
@@ -201,10 +209,10 @@ class ScheduleInFile(TodokeError):
     def __init__(self, file: str, *, gone: bool = False) -> None:
         path = f"_schedules/{file}.toml"
         super().__init__(
-            f"The schedule stopped because no API has its file any more: bring {path} back, or delete the schedule."
+            f"The schedule stopped because its file is gone from the catalog. Restore {path}, or delete the schedule."
             if gone
-            else f"The schedule is written in the catalog, in {path}: change or remove it there. "
-            "It can be paused, resumed and run here."
+            else f"The schedule is defined in the catalog file {path}. Change or remove it there. "
+            "Here you can pause, resume and run it."
         )
 
 
@@ -217,9 +225,9 @@ class ScheduleCannotRun(TodokeError):
 
 
 _WHY: Mapping[object, str] = {
-    Reason.OWNER_GONE: "the API key that it acts with was revoked or is over; change or resume it to act with yours",
-    Reason.OWNER_LACKS_SCOPE: "its owner may not ask for this report any more",
-    Reason.GRANT_OVER: "its owner has not written or resumed it for too long; resume it to let it act with your scopes",
-    Reason.REPORT_TYPE_GONE: "the catalog has no such report type any more, or not in its formats",
-    Reason.PARAMETERS_WRONG: "the report type does not take its parameters any more",
+    Reason.OWNER_GONE: "its API key was revoked or has expired; change or resume the schedule to use yours",
+    Reason.OWNER_LACKS_SCOPE: "its owner may no longer request this report",
+    Reason.GRANT_OVER: "its owner has not changed or resumed it for too long; resume it to use your scopes",
+    Reason.REPORT_TYPE_GONE: "the report type or one of its formats is no longer in the catalog",
+    Reason.PARAMETERS_WRONG: "the report type no longer accepts its parameters",
 }

@@ -76,35 +76,35 @@ async def _planned(parts: Parts, principal: Principal, checked: Checked) -> tupl
     """Return what the source expects, or why it was not asked."""
     report = checked.report
     if report.kind is not ReportKind.QUERY:
-        return None, Warned("not_estimated", "Its rows come from code, which nothing can be asked of before it runs.")
+        return None, Warned("not_estimated", "The rows come from code, so they cannot be estimated before it runs.")
     url = parts.settings.sources.get(report.source)
     if url is None:
         return None, _no_source(report)
     if not url.startswith(POSTGRESQL):
-        return None, Warned("not_estimated", "Its source has no planner that tells rows: PostgreSQL alone is asked.")
+        return None, Warned("not_estimated", "The source cannot estimate rows. Only PostgreSQL can.")
     asker = Asker(principal.tenant, principal.subject)
     ask = partial(expected, url, report, checked.parameters, asker, checked.shape)
     try:
         async with asyncio.timeout(TIMEOUT_S):
             await parts.estimating.acquire()
     except TimeoutError:
-        return None, Warned("source_busy", "Others are being estimated. Try again.")
+        return None, Warned("source_busy", "Too many estimates are running. Try again.")
     try:
         return await to_thread.run_sync(ask), None
     except NoRole:
-        return None, Warned("role_refused", "The source has no role for your tenant: the job would fail.")
+        return None, Warned("role_refused", "The source has no role for your tenant, so the job would fail.")
     except psycopg.Error as error:
         state = error.sqlstate
         if state is None or state[:2] in _PASSING:
             return None, Warned("source_unavailable", f"The source did not answer within {TIMEOUT_S} s.")
-        return None, Warned("query_refused", f"The source refuses the query (SQLSTATE {state}): the job would fail.")
+        return None, Warned("query_refused", f"The source rejects the query (SQLSTATE {state}), so the job would fail.")
     finally:
         parts.estimating.release()
 
 
 def _no_source(report: ReportType) -> Warned:
     setting = "REPORT_SOURCE_URL" if report.source == DEFAULT else f"REPORT_SOURCES with {report.source}=URL"
-    return Warned("source_not_configured", f"The API knows no source for it: set {setting} for the API, too.")
+    return Warned("source_not_configured", f"The API has no such source configured. Set {setting} for the API, too.")
 
 
 async def _usual(parts: Parts, kind: Kind) -> Usual | None:
@@ -129,11 +129,15 @@ def _foreseen(checked: Checked, plan: Expected | None, usual: Usual | None) -> I
     if plan is not None:
         rows, megabytes = plan.rows, plan.rows * plan.row_bytes / 1e6
         if rows > limits.max_rows:
-            yield Warned("too_many_rows", f"About {rows:,} rows, and {limits.max_rows:,} are allowed: it would fail.")
+            yield Warned(
+                "too_many_rows", f"About {rows:,} rows, but only {limits.max_rows:,} are allowed: the job would fail."
+            )
         elif rows > _SHEET_ROWS and Format.XLSX in checked.formats:
             sheets = math.ceil(rows / _SHEET_ROWS)
             yield Warned("split_over_sheets", f"About {rows:,} rows: the workbook will be split over {sheets} sheets.")
         if megabytes > limits.max_mb:
-            yield Warned("too_many_bytes", f"About {megabytes:,.0f} MB, and {limits.max_mb:,} are allowed.")
+            yield Warned("too_many_bytes", f"About {megabytes:,.0f} MB, but only {limits.max_mb:,} are allowed.")
     if usual is not None and usual.p95_s > limits.timeout_s:
-        yield Warned("takes_long", f"One in twenty takes {usual.p95_s:,.0f} s, and {limits.timeout_s:g} are allowed.")
+        yield Warned(
+            "takes_long", f"One run in twenty takes {usual.p95_s:,.0f} s, but only {limits.timeout_s:g} s are allowed."
+        )

@@ -31,7 +31,7 @@ def read_key(lines: Sequence[str]) -> str | Violation | None:
     """
     keys = {_key(line.strip(" \t")) for line in lines}
     if len(keys) > 1:
-        return Violation("Idempotency-Key", "repeated", "came in several lines with different keys: send one")
+        return Violation("Idempotency-Key", "repeated", "was sent more than once with different keys: send one")
     key = next(iter(keys), None)
     if keys and (not key or len(key) > _LONGEST):
         message = 'must be 1 to 255 visible ASCII characters, for example a UUID; or a quoted string, such as "order 7"'

@@ -18,28 +18,28 @@ class JobAlreadyEnded(TodokeError):
     """The job cannot be cancelled any more."""
 
     def __init__(self, status: JobStatus) -> None:
-        super().__init__(f"The job had ended before: {status}.")
+        super().__init__(f"The job has already ended in {status}.")
 
 
 class NotEnded(TodokeError):
     """The job is unfinished, so it cannot be repeated yet."""
 
     def __init__(self, status: JobStatus) -> None:
-        super().__init__(f"The job is {status}: wait for its end, or cancel it, before you ask for it again.")
+        super().__init__(f"The job is {status}. Wait for its end, or cancel it, before you retry it.")
 
 
 class JobDeleted(TodokeError):
     """A client has deleted the job."""
 
     def __init__(self, job_id: UUID) -> None:
-        super().__init__(f"The job {job_id} was deleted, with its files. Submit the report again if you need it.")
+        super().__init__(f"The job {job_id} and its files were deleted. Submit the report again if you need it.")
 
 
 class NothingToKeep(TodokeError):
     """The files, or the job, are gone or about to be removed."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"The job's files cannot be kept: {why}.")
+        super().__init__(f"The job's files cannot be kept longer: {why}.")
 
 
 class Unfinished(TodokeError):
@@ -53,7 +53,7 @@ class NotReady(TodokeError):
     """The job has no files: it has not ended, or did not end in SUCCESS."""
 
     def __init__(self, status: JobStatus) -> None:
-        super().__init__(f"The job is {status}: only a job that ended in SUCCESS has files.")
+        super().__init__(f"The job is {status}. Only a job that ended in SUCCESS has files.")
         self.status = status
 
 
@@ -72,14 +72,14 @@ class NoRows(TodokeError):
     """No rows are kept beside the job's files."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"No rows are kept of this job: {why}.")
+        super().__init__(f"This job has no preview rows: {why}.")
 
 
 class NoPicture(TodokeError):
     """No picture is kept beside the job's files."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"No picture is kept of this job: {why}.")
+        super().__init__(f"This job has no page picture: {why}.")
 
 
 class ArtifactGone(TodokeError):

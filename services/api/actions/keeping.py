@@ -80,7 +80,7 @@ def _moments(fields: Mapping[str, object]) -> Mapping[str, datetime]:
         except Refused as refused:
             violations.append(Violation(name, refused.code, str(refused)))
     if violations:
-        raise InvalidRequest("The request has mistakes.", violations)
+        raise InvalidRequest("The request is not valid.", violations)
     return found
 
 
@@ -105,7 +105,7 @@ def _wanted(job: Job, moments: Mapping[str, datetime], settings: ApiSettings) ->
         _seconds("keptUntil", moments, job.finished_at, max(keep_s, job.keep_s), violations),
     )
     if violations:
-        raise InvalidRequest("The request has mistakes.", violations)
+        raise InvalidRequest("The request is not valid.", violations)
     return wanted
 
 
@@ -117,5 +117,5 @@ def _seconds(name: str, moments: Mapping[str, datetime], end: datetime, most: in
     if seconds > most:
         latest = (end + timedelta(seconds=most)).isoformat(timespec="seconds")
         bound = "ARTIFACT_KEEP_MAX_DAYS" if name == "expiresAt" else "JOB_KEEP_MAX_DAYS"
-        violations.append(Violation(name, "range", f"must be at most {latest}, as the operator has set it ({bound})"))
+        violations.append(Violation(name, "range", f"must be at most {latest}, the operator's limit ({bound})"))
     return max(0, seconds)

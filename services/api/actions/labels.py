@@ -26,7 +26,7 @@ def read_labels(given: object, violations: list[Violation]) -> Mapping[str, str]
         wrong for name, value in itertools.islice(given.items(), MOST_VIOLATIONS) if (wrong := _wrong(name, value))
     ]
     if len(given) > MOST:
-        wrong.append(Violation("labels", "too_long", f"has {len(given)} labels: {MOST} at most"))
+        wrong.append(Violation("labels", "too_long", f"has {len(given)} labels, but at most {MOST} are allowed"))
     violations += wrong
     return None if wrong else given
 

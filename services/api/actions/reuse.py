@@ -33,7 +33,7 @@ def read_reuse(fields: Mapping[str, object], violations: list[Violation]) -> int
         message = "does not go with runAt: a job that is to run later answers nothing now; leave one of them out"
         violations.append(Violation(FIELD, "conflict", message))
     if fields.get("callbackUrl") is not None:
-        message = "does not go with callbackUrl: a job that has ended tells nobody any more; leave one of them out"
+        message = "cannot be combined with callbackUrl, because a reused job sends no callback; omit one of them"
         violations.append(Violation(FIELD, "conflict", message))
     try:
         age_s = cast("int", parse(ParameterKind.INTEGER, given.get(AGE)))

@@ -31,14 +31,14 @@ class ViewExists(TodokeError):
     """The owner already has a view of that name."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"There is a view named {name!r} already: choose another name, or delete that one first.")
+        super().__init__(f"A view named {name!r} already exists. Choose another name, or delete that view first.")
 
 
 class TooManyViews(TodokeError):
     """The owner has as many views as are allowed."""
 
     def __init__(self) -> None:
-        super().__init__(f"There are {MOST} saved views of this page already: delete one first.")
+        super().__init__(f"This page already has {MOST} saved views, the maximum. Delete one first.")
 
 
 class WantedView(NamedTuple):
@@ -125,13 +125,15 @@ def _checked(wanted: WantedView) -> str:
     if not name:
         violations.append(Violation("name", "required", "is empty: give the view a name"))
     elif len(name) > LONGEST_NAME:
-        violations.append(Violation("name", "too_long", f"has {len(name)} characters: {LONGEST_NAME} at most"))
+        violations.append(
+            Violation("name", "too_long", f"has {len(name)} characters, but at most {LONGEST_NAME} are allowed")
+        )
     elif not name.isprintable():
-        violations.append(Violation("name", "character", "has characters that cannot be seen: leave them out"))
+        violations.append(Violation("name", "character", "has invisible characters: remove them"))
     if not wanted.query:
-        violations.append(Violation("query", "required", "is empty: filter the list first, then save what you see"))
+        violations.append(Violation("query", "required", "is empty: filter the list first, then save the view"))
     elif len(wanted.query.encode()) > LONGEST_QUERY:
-        violations.append(Violation("query", "too_long", f"is longer than {LONGEST_QUERY} bytes: take filters away"))
+        violations.append(Violation("query", "too_long", f"is longer than {LONGEST_QUERY} bytes: remove filters"))
     if violations:
-        raise InvalidRequest("The view has problems.", violations)
+        raise InvalidRequest("The view is not valid.", violations)
     return name

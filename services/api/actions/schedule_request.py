@@ -95,7 +95,7 @@ def read_timing(principal: Principal, given: Mapping[str, object], now: datetime
     if not violations:
         _check_ticks(timing, now, principal, violations)
     if violations:
-        raise InvalidRequest("The request has mistakes.", violations)
+        raise InvalidRequest("The request is not valid.", violations)
     return timing
 
 

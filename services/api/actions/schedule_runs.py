@@ -137,11 +137,11 @@ def _range(fields: Mapping[str, object], schedule: Schedule, now: datetime) -> l
     if not wrong and bounds[0] >= bounds[1]:
         wrong.append(Violation("to", "range", "must be later than from"))
     if not wrong and bounds[1] > now:
-        wrong.append(Violation("to", "range", "must not be in the future: those ticks will come by themselves"))
+        wrong.append(Violation("to", "range", "must not be in the future: future ticks run on schedule"))
     if wrong:
-        raise InvalidRequest("The request has mistakes.", wrong)
+        raise InvalidRequest("The request is not valid.", wrong)
     found = list(islice(schedule.wanted.timing.between(*bounds), MOST_BACKFILL + 1))
     if len(found) > MOST_BACKFILL:
-        wrong = [Violation("from", "range", f"the range has more than {MOST_BACKFILL} ticks: ask for it in parts")]
-        raise InvalidRequest("The request has one problem.", wrong)
+        wrong = [Violation("from", "range", f"the range has more than {MOST_BACKFILL} ticks: split it")]
+        raise InvalidRequest("The request is not valid.", wrong)
     return found

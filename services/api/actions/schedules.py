@@ -250,7 +250,7 @@ def _read(
     wanted = read_schedule(parts, principal, fields, now, old)
     problem = callback_problem(conn, principal.tenant, (wanted.options or {}).get(CALLBACK))
     if problem is not None:
-        raise InvalidRequest("The request has one problem.", [problem])
+        raise InvalidRequest("The request is not valid.", [problem])
     return wanted, now
 
 

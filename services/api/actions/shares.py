@@ -53,14 +53,14 @@ class TooManyShares(TodokeError):
     """The job has as many links as are allowed."""
 
     def __init__(self) -> None:
-        super().__init__(f"This job has {shares.MOST_OF_A_JOB} links that work: revoke one first.")
+        super().__init__(f"This job already has {shares.MOST_OF_A_JOB} valid links, the maximum. Revoke one first.")
 
 
 class SharingOff(TodokeError):
     """The operator does not allow links."""
 
     def __init__(self) -> None:
-        super().__init__("Links are turned off here: API_SHARE_MAX_DAYS is 0.")
+        super().__init__("Download links are turned off (API_SHARE_MAX_DAYS is 0).")
 
 
 class WantedShare(NamedTuple):

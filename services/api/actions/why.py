@@ -64,16 +64,16 @@ async def explain(parts: Parts, principal: Principal, job_id: UUID) -> Explained
 def _reasons(facts: Facts) -> Iterator[Reason]:
     told = [reason for rule in _RULES if (reason := rule(facts)) is not None]
     if facts.due and not told:
-        told = [Reason("on_its_way", "Nothing holds it: a worker takes it within moments.")]
+        told = [Reason("on_its_way", "Queued. A worker will start it within moments.")]
     yield from told
     if any(closed.running is None for closed in facts.closed):
         yield Reason(
-            "deadline_stands_still", "Its deadline stands still until it is resumed; then it gets that time back."
+            "deadline_stands_still", "Its deadline is suspended until it is resumed, and then extended by the pause."
         )
     elif facts.finished_at is None:
         yield Reason(
             "deadline",
-            f"It fails at {_at(facts.deadline_at)}, unless it has ended by then.",
+            f"It fails at {_at(facts.deadline_at)} unless it has ended by then.",
             {"deadlineAt": facts.deadline_at},
         )
 
@@ -89,7 +89,7 @@ def _ended(facts: Facts) -> Reason | None:
 def _cancel_requested(facts: Facts) -> Reason | None:
     if facts.finished_at is not None or facts.cancel_requested_at is None:
         return None
-    words = "It is to be cancelled: its worker learns of that with its next heartbeat."
+    words = "Cancellation requested. Its worker stops it at its next heartbeat."
     return Reason("cancel_requested", words, {"cancelRequestedAt": facts.cancel_requested_at})
 
 
@@ -98,11 +98,10 @@ def _held(facts: Facts) -> Reason | None:
         return None
     about = {"leaseUntil": facts.lease_until, "startedAt": facts.started_at, "attempt": facts.attempt}
     if facts.lease_until < facts.at:
-        words = f"Its worker is silent since {_at(facts.lease_until)}: it is about to be given to another one."
+        words = f"Its worker has not responded since {_at(facts.lease_until)}. Another worker will take over."
         return Reason("worker_silent", words, about)
-    words = (
-        f"A worker works on attempt {facts.attempt}; its lease holds until {_at(facts.lease_until)}, and is renewed."
-    )
+    until = _at(facts.lease_until)
+    words = f"A worker is running attempt {facts.attempt}. Its lease lasts until {until} and is renewed regularly."
     return Reason("running", words, about)
 
 
@@ -110,10 +109,10 @@ def _not_due(facts: Facts) -> Reason | None:
     if facts.status is not JobStatus.PENDING or facts.due:
         return None
     if facts.error is None:
-        return Reason("not_due", f"It is not due until {_at(facts.run_at)}.", {"dueAt": facts.run_at})
+        return Reason("not_due", f"It is scheduled to start at {_at(facts.run_at)}.", {"dueAt": facts.run_at})
     words = (
-        f"Attempt {facts.attempt} of {facts.max_attempts} ended with {facts.error['code']}; "
-        f"it is tried again at {_at(facts.run_at)}."
+        f"Attempt {facts.attempt} of {facts.max_attempts} failed with {facts.error['code']}. "
+        f"The next attempt starts at {_at(facts.run_at)}."
     )
     about = {"dueAt": facts.run_at, "error": facts.error["code"], "attempt": facts.attempt}
     return Reason("retry_after_error", words, {**about, "maxAttempts": facts.max_attempts})
@@ -126,7 +125,7 @@ def _closed(facts: Facts) -> Reason | None:
     what = _GATES[first.gate.kind]
     about: dict[str, object] = {"kind": first.gate.kind}
     if first.running is not None:
-        words = f"As many jobs of {what} run as may: {first.running}. It starts when one of them has ended."
+        words = f"The cap of {first.running} running jobs of {what} is reached. It starts when one of them has ended."
         return Reason("cap_full", words, {**about, "most": first.running})
     ends = f" until {_at(first.until)}" if first.until else ""
     words = f"{what[0].upper()}{what[1:]} is paused{ends}: {first.reason}"
@@ -137,7 +136,7 @@ def _turn(facts: Facts) -> Reason | None:
     if not facts.held or not facts.due or facts.closed:
         return None
     return Reason(
-        "waits_for_its_turn", "Your tenant has many jobs in the queue: its others leave as those are started."
+        "waits_for_its_turn", "Your tenant has many jobs in the queue. This one is queued as those are started."
     )
 
 
@@ -145,15 +144,15 @@ def _no_worker(facts: Facts) -> Reason | None:
     crew = facts.crew
     if crew is None or crew.alive:
         return None
-    seen = f"the last one was seen at {_at(crew.last_seen_at)}" if crew.last_seen_at else "none was ever seen"
-    return Reason("no_worker", f"No worker is there: {seen}.", {"lastSeenAt": crew.last_seen_at})
+    seen = f"the last one was seen at {_at(crew.last_seen_at)}" if crew.last_seen_at else "none has ever been seen"
+    return Reason("no_worker", f"No worker is running: {seen}.", {"lastSeenAt": crew.last_seen_at})
 
 
 def _sick_workers(facts: Facts) -> Reason | None:
     crew = facts.crew
     if crew is None or not crew.alive or crew.fit:
         return None
-    words = f"No worker takes jobs: {', '.join(crew.sick)}."
+    words = f"The workers are not taking jobs: {', '.join(crew.sick)}."
     return Reason("workers_unfit", words, {"workers": crew.alive, "causes": list(crew.sick)})
 
 
@@ -161,7 +160,7 @@ def _unknown_type(facts: Facts) -> Reason | None:
     crew = facts.crew
     if crew is None or not crew.fit or crew.able:
         return None
-    words = f"No worker knows the report type {facts.report_type!r}: it waits for one that has a newer catalog."
+    words = f"No worker knows the report type {facts.report_type!r}. It waits for a worker with a newer catalog."
     return Reason("report_type_unknown_to_workers", words, {"workers": crew.fit, "reportType": facts.report_type})
 
 
@@ -169,7 +168,7 @@ def _busy(facts: Facts) -> Reason | None:
     crew = facts.crew
     if crew is None or not facts.due or not crew.able or crew.holding < crew.slots:
         return None
-    words = f"All {crew.slots} slots of the workers that know its report type are taken."
+    words = f"All {crew.slots} slots of the workers that know its report type are in use."
     return Reason("workers_busy", words, {"slots": crew.slots, "busy": crew.holding})
 
 
@@ -178,7 +177,7 @@ def _behind(facts: Facts) -> Reason | None:
         return None
     more = facts.ahead >= MOST_COUNTED
     jobs = "one job" if facts.ahead == 1 else f"{'at least ' if more else ''}{facts.ahead:,} jobs"
-    words = f"It waits behind {jobs} that your tenant asked for before."
+    words = f"It waits behind {jobs} that your tenant requested earlier."
     return Reason("behind_others", words, {"ahead": facts.ahead, "atLeast": more})
 
 
@@ -186,7 +185,7 @@ def _outbox_lag(facts: Facts) -> Reason | None:
     since = facts.unsent_since
     if since is None or not facts.due or (age_s := (facts.at - since).total_seconds()) < _LAG_S:
         return None
-    words = f"Messages to the queue are late: one that was written {age_s:.0f} s ago has not left the outbox."
+    words = f"Messages to the queue are delayed: one written {age_s:.0f} s ago has not been sent yet."
     return Reason("outbox_late", words, {"oldestMessageAt": since, "ageS": round(age_s, 1)})
 
 

@@ -32,7 +32,7 @@ _GUESSES_PER_S, _GUESSES_AT_ONCE = 0.5, 30
 """Failed credentials per address, and look-ups in progress: far too few to guess one."""
 
 
-_NO_KEYS = "This API takes tokens, and no API keys."
+_NO_KEYS = "This API accepts tokens, but no API keys."
 
 
 class Unauthorized(TodokeError):
@@ -236,7 +236,7 @@ class Access:
             self._guess(address)
         principal = await keys.principal_of(key)
         if principal is None:
-            raise Unauthorized("This API key is not valid: it is unknown, was revoked, or its time is over.")
+            raise Unauthorized("This API key is not valid: it is unknown, revoked or expired.")
         if not known:
             self._guesses.give_back(_guesses_of(address))
         return principal
@@ -262,7 +262,7 @@ class Access:
         self._guess(address)
         if (given := await redeem()) is None:
             raise Unauthorized(
-                "This code is not valid: it was used, its ten minutes are over, or its API key works no more. "
+                "This code is not valid: it was used, has expired, or its API key is no longer valid. "
                 "Ask for a new link."
             )
         self._guesses.give_back(_guesses_of(address))
@@ -270,7 +270,7 @@ class Access:
 
     def _guess(self, address: str) -> None:
         if wait_s := self._guesses.take(_guesses_of(address)).wait_s:
-            raise RateLimited("Too many wrong credentials came from this address", wait_s)
+            raise RateLimited("Too many wrong credentials from this address", wait_s)
 
     def _tell(self, tenant: str) -> None:
         if self._clock() >= self._tell_at:

@@ -13,7 +13,7 @@ class InsufficientScope(TodokeError):
     """The caller is known, but may not do this."""
 
     def __init__(self, scope: str) -> None:
-        super().__init__(f"This needs the scope {scope}, which you do not have.")
+        super().__init__(f"This requires the scope {scope}, which you do not have.")
         self.scope = scope
 
 

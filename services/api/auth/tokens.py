@@ -41,7 +41,7 @@ class NoTenant(TodokeError):
     """The token is valid, but does not say which tenant it belongs to."""
 
     def __init__(self, claim: str, wrong: str = "is missing") -> None:
-        super().__init__(f"The token's claim {claim!r}, which names the tenant, {wrong}.")
+        super().__init__(f"The token's tenant claim {claim!r} {wrong}.")
 
 
 class _Parts(NamedTuple):

@@ -19,4 +19,4 @@ class Visitors:
     def count(self, address: str) -> None:
         """Count a request from this address. Raises RateLimited, before anything is looked up."""
         if wait_s := self._limit.take(f"visits of {address}").wait_s:
-            raise RateLimited("Too many requests for shared files came from this address", wait_s)
+            raise RateLimited("Too many requests for shared files from this address", wait_s)

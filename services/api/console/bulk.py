@@ -56,7 +56,7 @@ async def count(visit: Visit) -> Response:
     if form.one("action") not in list(BulkAction):
         violations.append(Violation("action", "choice", "must be cancel, retry or delete"))
     if violations:
-        raise InvalidRequest("The filter has problems.", violations)
+        raise InvalidRequest("The filter is not valid.", violations)
     asked = WantedBulk(BulkAction(form.one("action")), wanted, "", dry_run=True)
     made = await bulk.create(visit.parts, visit.principal, asked)
     return visit.to(f"/bulk/{made.bulk.id}")

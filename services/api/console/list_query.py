@@ -111,7 +111,7 @@ def read_query(params: QueryParams, *, more: Collection[str] = (), texts: Texts 
     given = list(dict.fromkeys(ordered))
     known = {*FILTERS, *_BESIDE, *WITHIN, "q", *more}
     violations = [
-        Violation(name[:100], "unknown_parameter", f"is no filter{did_you_mean(name[:100], known)}")
+        Violation(name[:100], "unknown_parameter", f"is not a filter{did_you_mean(name[:100], known)}")
         for name in islice(dict.fromkeys(name for name, _ in items if name not in known), _MOST_WRONG)
     ]
     if params.get("zone") and (problem := zone_problem(params["zone"])):

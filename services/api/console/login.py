@@ -32,7 +32,7 @@ async def leave(visit: Visit) -> Response:
     """Redirect to the issuer, with what it must send back."""
     logins, name = visit.parts.logins, visit.name("name")
     if logins is None or name not in logins.offered:
-        raise Problem(404, "unknown_path", "There is no such way to sign in.")
+        raise Problem(404, "unknown_path", "There is no such sign-in method.")
     wanted = within(visit.request.query_params.get("next", "")[:_MOST_NEXT], visit.console)
     address = visit.principal.origin.address or ""
     try:

@@ -50,7 +50,9 @@ def options_of(values: Mapping[str, str]) -> tuple[dict[str, object], list[Viola
     if password := values.get(PASSWORD):
         asked[PASSWORD] = password
     elif values.get(PROTECTED):
-        violations.append(Violation(PASSWORD, "required", "is needed: the files had one, which was not kept"))
+        violations.append(
+            Violation(PASSWORD, "required", "is required: the original files had a password, which was not stored")
+        )
     return {**asked, **({"labels": labels} if labels else {})}, violations
 
 
@@ -78,6 +80,6 @@ def _labels(text: str) -> tuple[dict[str, str], list[Violation]]:
     for line in filter(None, map(str.strip, text.splitlines())):
         name, colon, value = (part.strip() for part in line.partition(":"))
         if not colon:
-            violations.append(Violation("labels", "label", f"{line[:60]!r} has no value: write name: value"))
+            violations.append(Violation("labels", "label", f"{line[:60]!r} has no value: use the form name: value"))
         labels[name] = value
     return labels, violations

@@ -19,7 +19,7 @@ async def listed(visit: Visit) -> Response:
     """List the visitor's own sessions."""
     parts = visit.parts
     if visit.token is None:
-        raise Problem(404, "unknown_path", "There are no sessions here: nobody signs in.")
+        raise Problem(404, "unknown_path", "This installation has no sessions, because it requires no sign-in.")
     found = await signing_in.own_sessions(parts, visit.principal, visit.token)
     given = visit.request.query_params.get("ended", "")
     return page(visit, "sessions.html", {"found": found, "ended": int(given) if given in _ENDED else None})
@@ -35,7 +35,7 @@ async def end(visit: Visit) -> Response:
     """End one of the visitor's other sessions, or all of them."""
     form = await read_form(visit)
     if visit.parts.sessions is None or visit.token is None:
-        raise Problem(404, "unknown_path", "There are no sessions here: nobody signs in.")
+        raise Problem(404, "unknown_path", "This installation has no sessions, because it requires no sign-in.")
     name = form.one("name")[:_LONGEST_NAME] or None
     ended = await signing_in.end_others(visit.parts, visit.parts.sessions, visit.token, visit.principal, name)
     return visit.to(f"/sessions?ended={ended}")

@@ -46,7 +46,7 @@ async def ask(visit: Visit) -> Response:
     verb = form.one("do")
     act = _ACTS.get(verb)
     if act is None:
-        raise Problem(422, "invalid_request", f"There is nothing called {verb[:40]!r} to do with messages.")
+        raise Problem(422, "invalid_request", f"{verb[:40]!r} is not an action on messages.")
     wanted, wrong = _wanted(form)
     if wrong:
         given = {"reason": form.one("reason")}

@@ -165,14 +165,14 @@ async def read_form(visit: Visit) -> Form:
     async for chunk in request.stream():
         raw += chunk
         if len(raw) > _MAX_FORM_BYTES:
-            raise Problem(413, "body_too_large", f"The form has more than {_MAX_FORM_BYTES} bytes.")
+            raise Problem(413, "body_too_large", f"The form is larger than {_MAX_FORM_BYTES} bytes.")
     try:
         pairs = parse_qsl(raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
     except ValueError:
         raise Problem(422, "invalid_request", "The form cannot be read: it is not UTF-8, or too long.") from None
     form = Form(pairs)
     if visit.proof and not hmac.compare_digest(form.one("proof").encode(), visit.proof.encode()):
-        raise Problem(403, "other_site", "This form is not of this session. Open the page again, and send it anew.")
+        raise Problem(403, "other_site", "This form belongs to another session. Reload the page and submit it again.")
     return form
 
 
@@ -185,7 +185,7 @@ def refuse_other_sites(request: Request) -> None:
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     same = site == "same-origin" if site is not None else origin is None or _host(origin) == request.headers.get("host")
     if not same:
-        raise Problem(403, "other_site", "This form was sent by a page of another site. Open the console itself.")
+        raise Problem(403, "other_site", "This form was submitted from another site. Open the console and try there.")
 
 
 def _host(origin: str) -> str:

@@ -87,12 +87,12 @@ def _check_query(request: Request) -> None:
         for name in itertools.islice((n for n in dict.fromkeys(names) if n not in known), MOST_VIOLATIONS)
     ]
     violations += [
-        Violation(name, "repeated", "may be given once only")
+        Violation(name, "repeated", "must be given only once")
         for name, repeatable in known.items()
         if not repeatable and names.count(name) > 1
     ]
     if violations:
-        raise InvalidRequest("The query has problems.", violations)
+        raise InvalidRequest("The query is not valid.", violations)
 
 
 def _remedy(name: str, known: Collection[str]) -> str:

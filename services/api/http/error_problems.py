@@ -80,14 +80,14 @@ _PROBLEMS: Mapping[type[TodokeError], Callable[[Any], Problem]] = {
     IdempotencyKeyInFlight: lambda error: Problem(
         409,
         "idempotency_in_flight",
-        f"{error}: try again, with the same key, for its answer.",
+        f"{error}. Retry with the same key to get its answer.",
         retryable=True,
         headers=_RETRY_AFTER,
     ),
     CapReached: lambda error: Problem(
         429,
         "too_many_unfinished_jobs",
-        f"{error}. One that ends makes room.",
+        f"{error}. Try again when one has ended.",
         retryable=True,
         headers=_RETRY_AFTER,
         violated_policies=[UNFINISHED_JOBS],
@@ -131,7 +131,7 @@ _PROBLEMS: Mapping[type[TodokeError], Callable[[Any], Problem]] = {
     SecretKeysWrong: lambda _: Problem(
         503,
         "secret_keys_unusable",
-        "The file of SECRETS_KEY_FILE cannot be used; the log says why.",
+        "The file in SECRETS_KEY_FILE cannot be used. The service's log has the reason.",
         retryable=True,
         headers=_RETRY_AFTER,
     ),
@@ -200,14 +200,14 @@ async def _of_an_action(request: Request, error: Any) -> Response:
 
 async def _of_http(request: Request, error: Any) -> Response:
     if error.status_code == 404:
-        detail = f"There is nothing at {request.url.path[:200]!r}; /docs tells what there is."
+        detail = f"There is no resource at {request.url.path[:200]!r}. See /docs for all paths."
         return answer(request, Problem(404, "unknown_path", detail))
     if error.status_code == 405:
         allowed = _methods(request)
         headers = {"Allow": ", ".join(allowed)}
         if request.method == "OPTIONS":
             return Response(status_code=204, headers=headers)
-        detail = f"{request.method} is not possible here; {' and '.join(allowed)} are."
+        detail = f"{request.method} is not allowed here. Use {' or '.join(allowed)}."
         return answer(request, Problem(405, "method_not_allowed", detail, headers=headers))
     return answer(request, Problem(error.status_code, "http_error", str(error.detail), headers=error.headers))
 
@@ -216,7 +216,7 @@ async def _of_validation(request: Request, error: Any) -> Response:
     violations = [
         Violation(".".join(str(part)[:100] for part in e["loc"][1:]), e["type"], e["msg"]) for e in error.errors()
     ]
-    return answer(request, invalid("The request has problems.", violations))
+    return answer(request, invalid("The request is not valid.", violations))
 
 
 async def _of_the_database(request: Request, error: Exception) -> Response:
@@ -239,12 +239,12 @@ def of(error: Exception) -> Problem:
     ):
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()[:1]
         log.warning("database.unavailable", extra={"reason": cause})
-        detail = "The database does not answer. Nothing was changed; try again."
+        detail = "The database is unavailable. Nothing was changed; try again."
         return Problem(503, "database_unavailable", detail, retryable=True, headers=_RETRY_AFTER)
     return _unforeseen(error)
 
 
 def _unforeseen(error: Exception) -> Problem:
     log.error("request.broken", exc_info=error)
-    detail = "The service met an unexpected error. Its log has the details under this request id."
+    detail = "An unexpected error occurred. The service's log has the details under this request id."
     return Problem(500, "internal_error", detail, retryable=True)

@@ -30,7 +30,7 @@ CLIENT_CLOSED_REQUEST = 499
 _STOPPED = Problem(
     503,
     "stopping",
-    "This process stops before it could answer. Try again; with an Idempotency-Key nothing is done twice.",
+    "This process is stopping and cannot answer. Try again; an Idempotency-Key prevents doing it twice.",
     retryable=True,
     headers={"Retry-After": "1"},
 )

@@ -72,7 +72,7 @@ class _ThrottledLog:
 
 
 _REFUSALS = _ThrottledLog()
-_MALFORMED = Problem(400, "malformed_request", "What came is not HTTP/1.1 (RFC 9112).")
+_MALFORMED = Problem(400, "malformed_request", "The request is not valid HTTP/1.1 (RFC 9112).")
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -209,7 +209,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _too_large(self) -> Problem:
         most = self._limits.header_bytes
-        detail = f"The request's header has more than {most} bytes: send a shorter address or fewer headers."
+        detail = f"The request's header is larger than {most} bytes. Send a shorter address or fewer headers."
         return Problem(431, "header_too_large", detail, headers={"Connection": "close"})
 
     def _wrong_with_head(self) -> Problem | None:
@@ -218,7 +218,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return Problem(
                 503,
                 "too_many_connections",
-                "This process serves as many connections as it may. Try again.",
+                "This process has reached its maximum number of connections. Try again.",
                 retryable=True,
                 headers={"Retry-After": "5", "Connection": "close"},
             )

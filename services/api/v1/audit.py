@@ -53,7 +53,7 @@ async def list_audit(
     )
     size = pages.page_size(pageSize, violations)
     if violations:
-        raise invalid("The query has problems.", violations)
+        raise invalid("The query is not valid.", violations)
     given = {"action": action, "subject": subject, "object": object, "since": since, "until": until}
     written = {name: value for name, value in given.items() if value is not None}
     found = await audit.list_page(parts, principal, filters, written=written, size=size, token=pageToken)

@@ -108,7 +108,7 @@ def _asked(fields: Any) -> list[object]:
             Violation("jobs", "range", f"must be a list of 1 to {MOST} submissions; send more in several")
         )
     if violations:
-        raise invalid("The request has mistakes.", violations)
+        raise invalid("The request is not valid.", violations)
     return list(asked) if isinstance(asked, list) else []
 
 
@@ -130,5 +130,5 @@ def _problem(error: Exception) -> Problem:
     if (problem := problem_of(error)) is not None:
         return problem
     log.error("batch.broken", exc_info=error)
-    detail = "The service met an unexpected error. Its log has the details under this request id."
+    detail = "An unexpected error occurred. The service's log has the details under this request id."
     return Problem(500, "internal_error", detail, retryable=True)

@@ -126,7 +126,7 @@ async def list_bulk_results(
         wrong = f"{outcome[:40]!r} is not an outcome{did_you_mean(outcome[:40], list(BulkOutcome))}"
         violations.append(Violation("outcome", "choice", wrong))
     if violations:
-        raise invalid("The query has problems.", violations)
+        raise invalid("The query is not valid.", violations)
     wanted = None if outcome is None else BulkOutcome(outcome)
     found = await bulk.results(parts, principal, bulk_id, outcome=wanted, size=size, token=pageToken)
     root = parts.settings.root_path

@@ -157,7 +157,9 @@ def _reason(given: object, violations: list[Violation]) -> str:
     elif "\0" in given:
         violations.append(Violation("reason", "character", "contains U+0000"))
     elif len(given) > MOST_REASON:
-        violations.append(Violation("reason", "too_long", f"has {len(given)} characters: {MOST_REASON} at most"))
+        violations.append(
+            Violation("reason", "too_long", f"has {len(given)} characters, but at most {MOST_REASON} are allowed")
+        )
     return str(given)
 
 

@@ -187,19 +187,21 @@ def _answer(found: OpenGate) -> Response:
 def _reason(given: object, violations: list[Violation]) -> str:
     if isinstance(given, str) and given.strip() and given.isprintable() and len(given) <= _LONGEST_REASON:
         return given
-    violations.append(Violation("reason", "text", f"must say why, in 1 to {_LONGEST_REASON} visible characters"))
+    violations.append(Violation("reason", "text", f"must give the reason in 1 to {_LONGEST_REASON} visible characters"))
     return ""
 
 
 def _until(given: object, violations: list[Violation]) -> datetime | None:
     at = pages.moment("until", given, violations)
     if at is not None and at <= datetime.now(UTC):
-        violations.append(Violation("until", "past", "must be a moment that is to come"))
+        violations.append(Violation("until", "past", "must be in the future"))
     return at
 
 
 def _whole(field: str, given: object, most: int, violations: list[Violation]) -> int:
     if (number := whole(given)) is not None and 1 <= number <= most:
         return number
-    violations.append(Violation(field, "range", f"must be a whole number from 1 to {most}; to start none, pause it"))
+    violations.append(
+        Violation(field, "range", f"must be a whole number from 1 to {most}; to start none, pause it instead")
+    )
     return most

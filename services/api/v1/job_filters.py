@@ -82,7 +82,9 @@ def _check_text(name: str, given: str | None, violations: list[Violation]) -> No
     if "\0" in given:
         violations.append(Violation(name, "character", "contains U+0000"))
     elif len(given) > _LONGEST:
-        violations.append(Violation(name, "too_long", f"has {len(given)} characters: {_LONGEST} at most"))
+        violations.append(
+            Violation(name, "too_long", f"has {len(given)} characters, but at most {_LONGEST} are allowed")
+        )
 
 
 def _statuses(given: Sequence[str] | None, violations: list[Violation]) -> list[JobStatus] | None:
@@ -108,7 +110,7 @@ def _labels(given: Sequence[str] | None, violations: list[Violation]) -> Mapping
         if problem:
             violations.append(Violation("label", "label", problem))
     if len(labels) > MOST:
-        violations.append(Violation("label", "too_long", f"names {len(labels)} labels: a job has {MOST} at most"))
+        violations.append(Violation("label", "too_long", f"has {len(labels)} labels, but a job has at most {MOST}"))
     return labels or None
 
 
@@ -146,7 +148,7 @@ def _id(name: str, given: str | None, what: str, violations: list[Violation]) ->
     try:
         return UUID(given)
     except ValueError:
-        violations.append(Violation(name, "uuid", f"{given[:60]!r} is not the id of a {what}: write a UUID"))
+        violations.append(Violation(name, "uuid", f"{given[:60]!r} is not the id of a {what}: give a UUID"))
         return None
 
 

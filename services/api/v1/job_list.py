@@ -98,7 +98,7 @@ async def list_jobs(
         pages.page_size(pageSize, violations), read_filter(written, violations), written.named, pageToken
     )
     if violations:
-        raise invalid("The query has problems.", violations)
+        raise invalid("The query is not valid.", violations)
     found = await lists.list_page(parts, principal, query)
     root = parts.settings.root_path
     views = [job_view(job, found.artifacts[job.id], root) for job in found.jobs]

@@ -173,5 +173,5 @@ def _scopes(given: object, violations: list[Violation]) -> frozenset[str]:
 def _expiry(given: object, violations: list[Violation]) -> datetime | None:
     at = pages.moment("expiresAt", given, violations)
     if at is not None and at <= datetime.now(at.tzinfo):
-        violations.append(Violation("expiresAt", "past", "must be a moment that is to come"))
+        violations.append(Violation("expiresAt", "past", "must be in the future"))
     return at

@@ -68,7 +68,7 @@ async def get_overview(parts: PartsOf, principal: Caller, period: _Period = "1h"
     """
     if period not in _PERIODS:
         wrong = f"{period[:40]!r} is not a period{did_you_mean(period[:40], _PERIODS)}"
-        raise invalid("The query has problems.", [Violation("period", "choice", wrong)])
+        raise invalid("The query is not valid.", [Violation("period", "choice", wrong)])
     found = await overview.look(parts, principal, Period(period))
     return json_response(overview_view(found), headers={"Cache-Control": "no-store"})
 
@@ -134,14 +134,14 @@ def _wanted(fields: Mapping[str, Any]) -> Wanted:
     violations = unknown_fields(fields, ("ids", "all", "reason", "dryRun"))
     ids, everything = fields.get("ids"), fields.get("all")
     if ("ids" in fields) == ("all" in fields):
-        violations.append(Violation("ids", "required", "name messages in `ids`, or say `all`: true"))
+        violations.append(Violation("ids", "required", "give `ids` of messages, or `all`: true"))
     elif "ids" in fields and not _are_ids(ids):
         violations.append(Violation("ids", "type", f"must be a list of 1 to {MOST} ids, each a string"))
     elif "all" in fields and everything is not True:
-        violations.append(Violation("all", "const", "must be true, or be left out"))
+        violations.append(Violation("all", "const", "must be true or omitted"))
     reason, dry_run = fields.get("reason"), fields.get("dryRun", False)
     if not isinstance(reason, str) or not reason_is_good(reason):
-        wrong = f"must say why, in 1 to {LONGEST_REASON} visible characters"
+        wrong = f"must give the reason in 1 to {LONGEST_REASON} visible characters"
         violations.append(Violation("reason", "text", wrong))
     if not isinstance(dry_run, bool):
         violations.append(Violation("dryRun", "type", "must be true or false"))

@@ -32,7 +32,7 @@ def page_size(given: str, violations: list[Violation], *, usual: int = USUAL_SIZ
     if re.fullmatch(r"[0-9]{1,100}", given, re.ASCII):
         return min(int(given), most) or usual
     violations.append(
-        Violation("pageSize", "range", f"must be a whole number: 1 to {most}, or 0 for the usual {usual}")
+        Violation("pageSize", "range", f"must be a whole number from 1 to {most}, or 0 for the default of {usual}")
     )
     return 1
 
@@ -42,7 +42,7 @@ def only_size(given: str) -> int:
     violations: list[Violation] = []
     size = page_size(given, violations)
     if violations:
-        raise invalid("The query has problems.", violations)
+        raise invalid("The query is not valid.", violations)
     return size
 
 
@@ -75,5 +75,5 @@ def moment(name: str, given: object, violations: list[Violation]) -> datetime | 
             return found.astimezone(UTC)
     except (ValueError, OverflowError):  # the year 10000 in UTC, which the database can write and Python cannot read
         pass
-    violations.append(Violation(name, "date_time", "must be a moment with an offset, like 2026-12-31T23:59:59Z"))
+    violations.append(Violation(name, "date_time", "must be a timestamp with an offset, such as 2026-12-31T23:59:59Z"))
     return None

@@ -101,7 +101,7 @@ async def list_job_rows(
     size = pages.page_size(pageSize, violations, usual=USUAL_SIZE, most=MOST)
     skipped = _whole("after", after, violations)
     if violations:
-        raise invalid("The query has problems.", violations)
+        raise invalid("The query is not valid.", violations)
     stored = await previews.rows_of(parts, principal, job_id)
     lines = asks_for(request.headers.get("accept", ""), NDJSON)
     etag = f'"{stored.artifact.sha256[:32]}-{skipped}-{size}-{"lines" if lines else "page"}"'
@@ -129,7 +129,7 @@ async def get_job_page(request: Request, job_id: JobId, parts: PartsOf, principa
 def _whole(name: str, given: str, violations: list[Violation]) -> int:
     if re.fullmatch(r"[0-9]{1,100}", given, re.ASCII):
         return min(int(given), MOST)
-    violations.append(Violation(name, "range", "must be a whole number, 0 or more: nextAfter of the page before"))
+    violations.append(Violation(name, "range", "must be a whole number, 0 or more: nextAfter of the previous page"))
     return 0
 
 

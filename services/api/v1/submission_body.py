@@ -39,7 +39,7 @@ async def _body(request: Request, most_bytes: int = MAX_BODY_BYTES) -> bytes:
     async for chunk in request.stream():
         raw += chunk
         if len(raw) > most_bytes:
-            raise Problem(413, "body_too_large", f"The body has more than {most_bytes} bytes.")
+            raise Problem(413, "body_too_large", f"The body is larger than {most_bytes} bytes.")
     return raw
 
 
@@ -53,9 +53,9 @@ def _fields(request: Request, raw: bytes) -> Mapping[str, Any]:
     except json_text.TooDeep as error:
         raise Problem(400, "malformed_json", f"The body cannot be read: {error}.") from None
     except ValueError as error:
-        raise Problem(400, "malformed_json", f"The body is not JSON in UTF-8: {_guess(raw) or error}.") from None
+        raise Problem(400, "malformed_json", f"The body is not UTF-8 JSON: {_guess(raw) or error}.") from None
     if twice is not None:
-        raise Problem(400, "malformed_json", f"The body names {twice[:100]!r} twice in one object.")
+        raise Problem(400, "malformed_json", f"The body contains {twice[:100]!r} twice in one object.")
     if not isinstance(content, dict):
         raise invalid('The body must be an object such as {"reportType": "…"}.')
     return content
@@ -75,7 +75,7 @@ def _check_headers(request: Request) -> None:
     for parameter in parameters:
         name, _, charset = (part.strip(' \t"') for part in parameter.partition("="))
         if name == "charset" and charset not in ("utf-8", "utf8", "us-ascii"):
-            detail = f"Send the body in UTF-8, as JSON is written, not in {charset[:40]!r}."
+            detail = f"Send the body in UTF-8, not in {charset[:40]!r}."
             raise Problem(415, "unsupported_media_type", detail, headers={"Accept-Post": "application/json"})
 
 

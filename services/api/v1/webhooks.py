@@ -187,8 +187,8 @@ async def redeliver_webhook(request: Request, webhook_id: WebhookId, parts: Part
     violations = unknown_fields(fields, ("since",))
     since = pages.moment("since", fields.get("since"), violations)
     if since is None:
-        violations = violations or [Violation("since", "required", "must be a moment, such as 2026-01-31T00:00:00Z")]
-        raise InvalidRequest("The request has one problem.", violations)
+        violations = violations or [Violation("since", "required", "must be a timestamp, such as 2026-01-31T00:00:00Z")]
+        raise InvalidRequest("The request is not valid.", violations)
     refuse(violations)
     many = await webhook_deliveries.redeliver_since(parts, principal, webhook_id, since)
     links = {"deliveries": f"{parts.settings.root_path}/v1/webhooks/{webhook_id}/deliveries"}
