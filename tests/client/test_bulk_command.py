@@ -90,7 +90,7 @@ def test_what_was_refused_is_the_exit_code_after_waiting(
     relay = BulkActions(engine, pause_s=0)
     monkeypatch.setattr("todoke.cli.commands_bulk.time.sleep", lambda _: relay.run_once())
     ran = todoke("bulk", "retry", "--status", "PENDING", "--yes", "--wait")
-    assert (ran.code, "1 were refused" in ran.err) == (6, True), ran
+    assert (ran.code, "1 refused; list them" in ran.err) == (6, True), ran
 
 
 def test_ctrl_c_leaves_an_action_that_goes_on_and_says_how_to_come_back(
@@ -104,7 +104,10 @@ def test_ctrl_c_leaves_an_action_that_goes_on_and_says_how_to_come_back(
     ran = todoke("bulk", "cancel", "--yes", "--wait")
     assert (ran.code, ran.out) == (130, "")
     bulk_id = todoke("bulk", "list", "-o", "id").out.strip()
-    assert ran.err.splitlines()[-1] == f"left: it goes on. To wait again: todoke bulk run {bulk_id} --wait"
+    assert (
+        ran.err.splitlines()[-1]
+        == f"Stopped waiting; the action continues. To wait again: todoke bulk run {bulk_id} --wait"
+    )
 
 
 def test_an_action_is_stopped(todoke: Command, conn: Connection) -> None:

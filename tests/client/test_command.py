@@ -22,7 +22,7 @@ def test_a_report_is_asked_for_waited_for_and_downloaded(todoke: Command, world:
     assert (tmp_path / "out" / "calendar.csv").read_bytes() == world.content
     lines = ran.err.splitlines()
     assert [line.split("  ")[2] for line in lines[1:4]] == ["PENDING", "PROCESSING", "SUCCESS"]
-    assert lines[4] == "calendar.csv: downloaded, 15 B, SHA-256 is right"
+    assert lines[4] == "calendar.csv: downloaded, 15 B, SHA-256 verified"
     [(_, _, headers, body)] = [one for one in world.asked if one[0] == "POST"]
     assert json.loads(body) == {"reportType": "calendar", "parameters": {"from": "2026-01-31"}, "formats": ["csv"]}
     assert headers["User-Agent"].endswith(" cli")
@@ -49,26 +49,26 @@ def test_parameters_are_typed_by_the_types_schema(todoke: Command, world: World,
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["submit", "calendar", "-p", "form=x"], "-p form: there is no such parameter; did you mean from?"),
-        (["submit", "calendar", "-p", "zzz=x"], "there are from, least, share"),
+        (["submit", "calendar", "-p", "form=x"], "-p form: no such parameter; did you mean from?"),
+        (["submit", "calendar", "-p", "zzz=x"], "choose among from, least, share"),
         (["submit", "calendar", "-p", "least"], "write name=value"),
         (["submit", "calendar", "-p", "least=many"], "-p least=many: must be a number"),
         (["submit", "calendar", "-p", "exact=perhaps"], "must be true or false"),
-        (["submit", "calendar", "-p", "least=1", "-p", "least=2"], "is given twice"),
+        (["submit", "calendar", "-p", "least=1", "-p", "least=2"], "given twice"),
         (["submit", "calendar", "-p", "least:=[1"], "must be JSON"),
         (["submit", "calendar", "-p", "from=@/no/such/file"], "the file cannot be read"),
         (["submit", "calendar", "--params", "/no/such/file"], "cannot be read as JSON"),
-        (["submit", "calendar", "--wait=soon"], "--wait soon: write a time like 90s, 10m"),
-        (["submit", "-O", "a", "--file", "b"], "--into and --file exclude each other"),
+        (["submit", "calendar", "--wait=soon"], "--wait soon: not a duration; use one such as 90s, 10m"),
+        (["submit", "-O", "a", "--file", "b"], "use either --into or --file, not both"),
         (["submit", "--idempotency-key", "a b"], "1 to 255 visible ASCII characters"),
         (["show", "not-an-id"], "'not-an-id' is not the id of a job"),
         (["jobs", "--limit", "0"], "--limit"),
         (["jobs", "-o", "yaml"], "yaml"),
-        (["jobs", "--url", "nowhere"], "'nowhere' is not the address of an API"),
-        (["jobs", "--profile", "none"], "--profile none: there is no such profile; make one with `todoke login`"),
-        (["help", "nothing"], "there are environment, exit-codes, output"),
+        (["jobs", "--url", "nowhere"], "'nowhere' is not a valid API address"),
+        (["jobs", "--profile", "none"], "--profile none: no such profile; create one with `todoke login`"),
+        (["help", "nothing"], "choose one of environment, exit-codes, output"),
         (["nothing"], "nothing"),
-        (["download", "019acb2e-7c41-7e02-9a51-0e5b1a6c7f10", "a", "b", "--file", "c"], "--file is for one file"),
+        (["download", "019acb2e-7c41-7e02-9a51-0e5b1a6c7f10", "a", "b", "--file", "c"], "--file downloads one file"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -195,7 +195,7 @@ def test_a_file_goes_under_a_name_into_a_pipe_or_nowhere(
     assert b"exists and is another file" in capfdbinary.readouterr().err
     world.sent = world.content[:-1] + b"x"
     assert run(["download", job_id, "-O", str(tmp_path), "--force"]) == 1
-    assert b"is not what the job made" in capfdbinary.readouterr().err
+    assert b"differs from the job's file" in capfdbinary.readouterr().err
     assert (tmp_path / "calendar.csv").read_text() == "mine"
     assert run(["download", job_id, "--file", "-"]) == 1
     assert run(["download", job_id, "nothing.pdf"]) == 5

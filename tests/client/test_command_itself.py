@@ -37,7 +37,7 @@ def test_a_profile_is_kept_for_its_owner_and_used(
     world.key = "todoke_0123456789abcdef"
     monkeypatch.delenv("TODOKE_URL")
     assert todoke("login", "--at", url, stdin="wrong\n").code == 4
-    assert todoke("profile", "list").err == "there is no profile: make one with `todoke login`\n"
+    assert todoke("profile", "list").err == "no profiles yet: create one with `todoke login`\n"
     assert todoke("login", "--at", url, "--as", "production", stdin=f"{world.key}\n").code == 0
     file = tmp_path / "config" / "todoke" / "config.toml"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600

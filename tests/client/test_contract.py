@@ -508,5 +508,5 @@ def test_many_are_asked_for_a_thousand_at_a_time_and_each_keeps_its_key(make: Ma
 
 def test_answers_that_do_not_fit_their_questions_are_no_answer(make: Make) -> None:
     client = make(handler=lambda _: httpx2.Response(200, json={"results": []}))
-    with pytest.raises(UnexpectedAnswer, match="1 submissions have 0 answers"):
+    with pytest.raises(UnexpectedAnswer, match="0 results for 1 submissions"):
         client.jobs.create_many([{"report_type": "calendar"}])

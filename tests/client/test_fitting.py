@@ -49,7 +49,7 @@ def test_empty_columns_go_first_and_sentences_are_broken_between_words(shown: Sh
 def test_what_has_no_room_is_left_out_whole_and_named(shown: Shown) -> None:
     table, said = shown(66)
     assert table[0].split() == ["ID", "TITLE"]
-    assert said == ["no room for AT, N: widen the terminal, name --fields, or take -o json"]
+    assert said == ["hidden for lack of room: AT, N. Widen the terminal, use --fields, or use -o json"]
     narrowest, said = shown(20)
     assert narrowest == ["ID", _ID]
     assert "TITLE, AT, N" in said[0]

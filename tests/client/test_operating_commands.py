@@ -64,7 +64,7 @@ def test_dead_letters_are_looked_at_and_then_sent_again(todoke: Command, conn: C
     assert todoke("dead-letters", "list", "--limit", "1", "-o", "id").out == "a\n"
 
     looked = todoke("dead-letters", "redrive", "--all", "--reason", "mended", "--dry-run", "-o", "id")
-    assert (looked.code, looked.out, looked.err) == (0, "a\nb\n", "2 dead letters would be met\n")
+    assert (looked.code, looked.out, looked.err) == (0, "a\nb\n", "2 dead letters would be affected\n")
     assert set(wishes(conn).values()) == {None}, "nothing is done"
 
     done = todoke("dead-letters", "redrive", "a", NOBODYS, "--reason", "mended", "--yes", "-o", "json")
@@ -149,7 +149,7 @@ def test_the_overview_says_what_needs_attention(todoke: Command, conn: Connectio
 
 
 def test_queues_and_workers_are_told_as_they_were_heard_of_last(todoke: Command, conn: Connection) -> None:
-    assert todoke("queues").err == "no relay has measured anything yet\n"
+    assert todoke("queues").err == "no relay has reported measurements yet\n"
     measurements.write(conn, measurements.Subject.QUEUE, {"visible": 3, "inFlight": 1})
     assert todoke("queues").out.split("\t")[0::3] == ["queue", "visible=3,inFlight=1\n"]
     assert json.loads(todoke("queues", "-o", "json").out)[0]["facts"]["visible"] == 3

@@ -83,7 +83,7 @@ def test_a_terminal_sees_a_bar_that_moves_and_ctrl_c_leaves_a_job_that_goes_on(
 
     assert screen.end() == 130
     [job_id] = world.jobs
-    assert f"left: the job goes on. To wait again: todoke watch {job_id}" in " ".join(screen.shown.split())
+    assert f"Stopped waiting; the job continues. To wait again: todoke watch {job_id}" in " ".join(screen.shown.split())
     assert "Traceback" not in screen.shown
     assert [path for path in world.posts() if "cancel" in path] == []
     world.ends = ["SUCCESS"]

@@ -149,12 +149,12 @@ def test_a_run_may_be_waited_for_and_ends_as_its_job_ends(todoke: Command, world
     ("arguments", "told"),
     [
         (["create", "Mondays", "calendar", "-p", "form=x"], "did you mean from?"),
-        (["create", "Mondays", "--every", "soon"], "--every soon: write a time like 90s"),
+        (["create", "Mondays", "--every", "soon"], "--every soon: not a duration; use one such as 90s"),
         (["create", "Mondays", "--misfire", "run_all:many"], "write how many, such as run_all:5"),
-        (["update", JOB_ID], "say what is to change"),
-        (["delete", JOB_ID], "pass --yes where nobody can be asked"),
+        (["update", JOB_ID], "nothing to change: give"),
+        (["delete", JOB_ID], "pass --yes when there is no terminal"),
         (["show", "Mondays"], "'Mondays' is not the id of a schedule"),
-        (["run", JOB_ID, "-O", "a", "--file", "b"], "--into and --file exclude each other"),
+        (["run", JOB_ID, "-O", "a", "--file", "b"], "use either --into or --file, not both"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -126,12 +126,12 @@ def test_what_cannot_be_a_view_is_refused_with_the_remedy(client: TestClient, co
     for name, query, told in (
         ("", FAILED, "give the view a name"),
         ("x" * 61, FAILED, "60 at most"),
-        ("a\u202eb", FAILED, "cannot be seen"),
-        ("a\0b", FAILED, "cannot be seen"),
+        ("a\u202eb", FAILED, "invisible"),
+        ("a\0b", FAILED, "invisible"),
         ("all", "", "filter the list first"),
-        ("long", long, "take filters away"),
+        ("long", long, "remove filters"),
         ("elsewhere", "https://elsewhere.example", "filter the list first"),
-        ("elsewhere", "next=//elsewhere.example", "is no filter"),
+        ("elsewhere", "next=//elsewhere.example", "is not a filter"),
         ("wrong", "status=DONE", "is not a state"),
         ("many", "&".join(["status=FAILED"] * 101), "filter the list first"),
     ):
@@ -149,7 +149,7 @@ def test_a_name_is_taken_once_by_each_owner(client: TestClient, conn: Connection
     for fields in ({}, {"shared": "yes"}):
         again = save(client, "x", "status=SUCCESS", **fields)
         assert again.status_code == 409
-        assert "delete that one first" in again.text
+        assert "delete that view first" in again.text
         assert 'value="status=SUCCESS"' in again.text
         assert 'aria-invalid="true"' in again.text
     assert count(conn, "saved_views") == 2

@@ -223,7 +223,7 @@ def test_the_version_that_was_seen_is_the_one_that_is_deleted(client: TestClient
     told = problem(
         client.delete(f"/v1/jobs/{job_id}?cancel=true", headers={"If-Match": seen}), 412, "precondition_failed"
     )
-    assert "look at it again" in told["detail"]
+    assert "Read it again" in told["detail"]
     assert row(conn, job_id).cancel_requested_at is None
     seen = client.get(f"/v1/jobs/{job_id}").headers["etag"]
     assert client.delete(f"/v1/jobs/{job_id}?cancel=true", headers={"If-Match": seen}).status_code == 204

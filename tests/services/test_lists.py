@@ -242,7 +242,7 @@ def test_the_size_of_a_page_is_coerced(client: TestClient, asked: str, given: in
 
 def test_a_negative_size_names_the_remedy(client: TestClient) -> None:
     answer = problem(client.get("/v1/jobs?pageSize=-1"), 422, "invalid_request")
-    assert answer["violations"][0]["message"] == "must be a whole number: 1 to 100, or 0 for the usual 20"
+    assert answer["violations"][0]["message"] == "must be a whole number from 1 to 100, or 0 for the default of 20"
 
 
 def test_a_misspelt_filter_names_the_nearest(client: TestClient) -> None:

@@ -146,7 +146,7 @@ def test_a_name_is_made_of_the_template(client: TestClient, conn: Connection) ->
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"runAt": "next day"}, "or words for one"), ({"runAt": "2026-01-31T09:00:00"}, "must say its offset"),
+        ({"runAt": "next day"}, "or a relative date"), ({"runAt": "2026-01-31T09:00:00"}, "must say its offset"),
         ({"runAt": timedelta(days=31)}, "within 30 days"), ({"runAt": 5}, "not 5"),
         ({"notAfter": timedelta(hours=-1)}, "later than now"), ({"notAfter": timedelta(days=2)}, "JOB_DEADLINE_S"),
         ({"maxAttempts": 0}, "from 1 to 3"), ({"maxAttempts": 4}, "from 1 to 3"), ({"maxAttempts": 1.5}, "integer"),

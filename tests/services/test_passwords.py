@@ -253,13 +253,13 @@ def test_the_console_asks_for_a_password_and_shows_none(client: TestClient, conn
     assert count(conn, "job_passwords") == 1
     job_id = made.rsplit("/", 1)[-1]
     client.post(f"/v1/jobs/{job_id}:cancel")
-    assert "The files open with it only" in client.get(made).text
+    assert "Required to open the files" in client.get(made).text
 
     again = client.get(f"/console/new/calendar?from={job_id}").text
     assert 'name="o.protected" value="1"' in again
     assert "required" in re.search(r'<input id="o.password"[^>]*>', again)[0]  # type: ignore[index]
     bare = {**form, "o.password": "", "o.protected": "1", "key": "k2"}
-    assert "was not kept" in client.post("/console/new/calendar", data=bare).text
+    assert "was not stored" in client.post("/console/new/calendar", data=bare).text
     assert 'name="password" autocomplete="new-password"' in client.get(f"/console/jobs/{job_id}/retry").text
     client.post(f"/console/jobs/{job_id}/retry", data={"key": "r", "password": "a new one"})
     assert count(conn, "job_passwords") == 1

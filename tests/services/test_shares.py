@@ -131,7 +131,7 @@ def test_no_more_downloads_than_allowed_come_of_any_number_at_once(
     assert sorted(got) == [200] * 3 + [410] * 5
     assert (conn.execute(text("SELECT downloads FROM shares")).scalar_one(), count(conn, "audit")) == (3, 4)
     over = problem(client.get(made["url"]), 410, "share_over")
-    assert "as often as it may" in over["detail"]
+    assert "reached its download limit" in over["detail"]
     assert client.get(made["links"]["self"]).json()["state"] == "used_up"
 
 
@@ -255,9 +255,9 @@ def test_made_up_links_are_answered_alike_and_not_for_long(client: TestClient, e
 
 
 @pytest.mark.parametrize(("language", "over", "unknown"), [
-    ("en-GB,en;q=0.9", "This link works no more", "There is no such link"),
+    ("en-GB,en;q=0.9", "This link no longer works", "This link does not exist"),
     ("ja", "このリンクは使えなくなりました", "そのリンクはありません"),
-    ("xx, *", "This link works no more", "There is no such link"),
+    ("xx, *", "This link no longer works", "This link does not exist"),
 ])  # fmt: skip
 def test_a_stranger_with_a_browser_is_told_in_words_what_became_of_a_link(
     client: TestClient, conn: Connection, scratch: Path, language: str, over: str, unknown: str

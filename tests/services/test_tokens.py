@@ -509,7 +509,7 @@ def test_the_settings_belong_together(database_url: str, scratch: Path, tmp_path
 def test_a_document_that_is_no_json_object_is_none() -> None:
     assert issuer_keys._fits({"kty": "RSA", "key_ops": ["sign"]}, "RS256") is False
     assert Document({}, None).max_age_s is None
-    assert NoTenant("tenant").args == ("The token's claim 'tenant', which names the tenant, is missing.",)
+    assert NoTenant("tenant").args == ("The token's tenant claim 'tenant' is missing.",)
 
 
 def test_a_user_of_a_cognito_pool_is_let_in_by_its_access_token_and_not_by_its_id_token(tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ def test_a_job_tells_what_its_reader_should_know(bench: Bench) -> None:
     assert result is not None
     [shown] = result.model_dump(by_alias=True)["warnings"]
     assert shown == dict(warning.as_json())
-    assert shown["hint"].startswith("Put a TrueType font")
+    assert shown["hint"].startswith("Add a TrueType font")
 
 
 def test_copies_of_a_doorbell_make_one_report(bench: Bench) -> None:

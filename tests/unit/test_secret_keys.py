@@ -65,7 +65,7 @@ def test_without_a_file_nothing_is_kept() -> None:
     keys = SecretKeys(None)
 
     assert not keys.kept
-    with pytest.raises(SecretsNotKept, match="SECRETS_KEY_FILE names no file"):
+    with pytest.raises(SecretsNotKept, match="SECRETS_KEY_FILE is not set"):
         keys.seal(b"x", of="a")
     with pytest.raises(SecretsNotKept):
         keys.open(Sealed("old", b""), of="a")

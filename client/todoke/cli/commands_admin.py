@@ -33,7 +33,7 @@ def add(app: typer.Typer) -> None:
 
 
 def gates(session: Session, kind: OfKind = None) -> None:
-    """List pauses and caps, with the number of jobs running under each cap."""
+    """List pauses and caps: with the number of jobs running under each cap."""
     found = session.todoke.admin.list_gates(kind=None if kind is None else _kind(kind))
     session.write.whole(found.raw, [one.raw for one in found.gates], columns.GATES, id_field="name")
 

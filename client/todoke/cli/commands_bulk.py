@@ -55,7 +55,7 @@ _DOES = {"cancelled": "cancelled", "requested": "told to stop", "retried": "aske
 
 def add(app: typer.Typer) -> None:
     """Add the commands."""
-    inner = group("Cancel, retry or delete all jobs that match a filter, after counting them.")
+    inner = group("Cancel, retry or delete all jobs that match a filter: counted first, then confirmed.")
     command(
         inner, "cancel",
         "todoke bulk cancel --type carrier-delays --reason 'asked for by mistake'",
@@ -109,7 +109,7 @@ def delete(
     bulk: OfBulk = None, schedule: OfSchedule = None, took: Took = None, reason: Reason = None,
     dry_run: DryRun = False, yes: Yes = False, wait: Wait = None,
 ) -> None:  # fmt: skip
-    """Permanently delete all ended jobs that match a filter, with their files.
+    """Permanently delete all ended jobs that match, with their files.
 
     Counts the jobs first and asks for confirmation.
     """
@@ -123,7 +123,7 @@ def run(session: Session, bulk_id: Id, wait: Wait = None) -> None:
 
 
 def get(session: Session, bulk_id: Id) -> None:
-    """Show the progress of a bulk action, with the number of jobs per outcome."""
+    """Show the progress of a bulk action: the number of jobs per outcome."""
     found = session.todoke.bulk.get(bulk_id)
     session.write.one(found.raw, columns.BULK, id_field="bulkId")
     if found.error:

@@ -28,7 +28,7 @@ def overview(
         str, typer.Option("--period", metavar="TIME", help=f"Period to show: one of {', '.join(_PERIODS)}.")
     ] = "1h",
 ) -> None:
-    """Show what needs attention in the installation; with -o json, also workers, measurements and history."""
+    """Show what needs attention in the installation: with -o json, also workers, measurements and history."""
     if period not in _PERIODS:
         raise WrongCall(f"--period {period}: use one of {', '.join(_PERIODS)}")
     found = session.todoke.admin.overview(period=period)
@@ -48,7 +48,7 @@ def overview(
 
 
 def queues(session: Session) -> None:
-    """Show the latest measurements of the queue, its dead letters and the database."""
+    """Show the latest measurements: of the queue, its dead letters and the database."""
     measured = session.todoke.admin.overview().raw.get("measured")
     found = None if measured is None else [{"name": name, **one} for name, one in measured.items()]
     _write(session, found, columns.READINGS)

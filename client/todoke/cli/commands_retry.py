@@ -62,7 +62,7 @@ def retry(
     *,
     shape: "JobOptions",
 ) -> None:
-    """Run ended jobs again, with changed parameters or formats if given.
+    """Run ended jobs again: with changed parameters or formats, if given.
 
     Everything else stays as it was; NAME:=null resets a parameter to its default. Passwords are not stored: for files
     that had one, give --password-file or --no-password. A job that cannot be run again

@@ -199,7 +199,7 @@ def backfill(session: Session, schedule: Id, begin: From, end: To) -> None:
 
 
 def ticks(session: Session, schedule: Id, limit: Limit = 20, everything: All = False) -> None:
-    """List past ticks with their results, latest first, including skipped ones with the reason."""
+    """List past ticks and their results, latest first: skipped ones with the reason."""
     pages = partial(session.todoke.schedules.ticks, schedule)
     write_list(session, "ticks", pages, columns.TICKS, id_field="tick", limit=None if everything else limit)
 

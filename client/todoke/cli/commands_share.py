@@ -32,7 +32,7 @@ OfJob = Annotated[str | None, typer.Option("--job", metavar="JOB-ID", help="Only
 
 def add(app: typer.Typer) -> None:
     """Add the commands."""
-    inner = group("Create, list and revoke links that download a file without a key.")
+    inner = group("Create, list and revoke download links that need no key.")
     command(
         inner, "create", f"todoke share create {_SAMPLE}",
         f"todoke share create {_SAMPLE} sales.xlsx --for 3d --downloads 5",

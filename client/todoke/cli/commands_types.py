@@ -35,7 +35,7 @@ def types(
                      help="With --choices: the value of another parameter."),
     ] = [],  # noqa: B006 - typer makes a new list for each call
 ) -> None:  # fmt: skip
-    """List report types, the parameters of one type, or the choices of a parameter."""
+    """List report types: one type's parameters, or the choices of a parameter."""
     if choices is not None:
         _choices(session, name, choices, param)
         return

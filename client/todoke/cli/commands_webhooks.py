@@ -216,7 +216,7 @@ def listen(
         int | None, typer.Option("--count", metavar="N", help="Stop after this many messages.", min=1)
     ] = None,
 ) -> None:
-    """Forward events to a local program, with real signatures, until Ctrl-C. Useful for testing a receiver.
+    """Forward events to a local program until Ctrl-C: for testing a receiver, with real signatures.
 
     Creates a temporary webhook, shows its secret, and deletes it at the end. This machine needs no public address.
     """

@@ -19,7 +19,7 @@ def read_file(name: str) -> dict[str, Any]:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
         content = json.loads(text)
     except (OSError, ValueError) as error:
-        raise WrongCall(f"--params {name}: not valid JSON: {error}") from None
+        raise WrongCall(f"--params {name}: cannot be read as JSON: {error}") from None
     if not isinstance(content, dict):
         raise WrongCall(f"--params {name}: must be a JSON object")
     return content

@@ -32,9 +32,9 @@ _LIMITED_LINK_S = 60
 """Seconds for which the store's own signed link works where downloads are limited: that link can be used more than
 once."""
 _OVER = {
-    State.EXPIRED: "The time of this link is over.",
+    State.EXPIRED: "This link has expired.",
     State.REVOKED: "This link was revoked.",
-    State.USED_UP: "This link was used as often as it may be.",
+    State.USED_UP: "This link has reached its download limit.",
 }
 
 

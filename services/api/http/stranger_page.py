@@ -18,13 +18,13 @@ class _Words(NamedTuple):
     advice: str
 
 
-_NEW_ONE = "Ask whoever sent it to you for a new one."
+_NEW_ONE = "Ask the sender for a new link."
 _WORDS: Mapping[str, Mapping[str, _Words]] = {
     "en": {
-        "share_over": _Words("This link works no more", _NEW_ONE),
-        "unknown_share": _Words("There is no such link", f"Perhaps a part of its address is missing. {_NEW_ONE}"),
+        "share_over": _Words("This link no longer works", _NEW_ONE),
+        "unknown_share": _Words("This link does not exist", f"Part of its address may be missing. {_NEW_ONE}"),
         "rate_limited": _Words("Too many requests", "Try again in a minute."),
-        "": _Words("The file cannot be had at present", "Try again later, or ask whoever sent you the link."),
+        "": _Words("The file is not available right now", "Try again later, or ask the sender."),
     },
     "ja": {
         "share_over": _Words("このリンクは使えなくなりました", "送った人に新しいリンクを依頼してください。"),

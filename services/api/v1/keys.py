@@ -132,7 +132,7 @@ async def rotate_key(request: Request, key_id: str, parts: PartsOf, principal: C
 @router.delete(
     "/v1/keys/{key_id:job}",
     status_code=204,
-    responses={204: {"description": "It works no more"}, **problems(401, 403, 404, 409, 422, 429, 503)},
+    responses={204: {"description": "Revoked"}, **problems(401, 403, 404, 409, 422, 429, 503)},
 )
 async def revoke_key(key_id: str, parts: PartsOf, principal: Caller) -> Response:
     """Revoke an API key; needs the scope `keys:write`. An API process may accept it for ten more seconds."""

@@ -91,7 +91,7 @@ async def get_share(share_id: _Id, parts: PartsOf, principal: Caller) -> Respons
 @router.delete(
     "/v1/shares/{share_id:job}",
     status_code=204,
-    responses={204: {"description": "It works no more"}, **problems(401, 403, 404, 422, 429, 503)},
+    responses={204: {"description": "Revoked"}, **problems(401, 403, 404, 422, 429, 503)},
 )
 async def revoke_share(share_id: _Id, parts: PartsOf, principal: Caller) -> Response:
     """Revoke a link."""

@@ -149,7 +149,7 @@ def test_a_default_in_words_is_checked_when_the_catalog_is_read(tmp_path: Path) 
     assert parameter.default == "start_of_last_month"
 
     (folder / "report.toml").write_text(text.format("start_of_lst_month"))
-    with pytest.raises(CatalogError, match=r"report.toml:5: .*must be a date, or words for one"):
+    with pytest.raises(CatalogError, match=r"report.toml:5: .*must be a date or a relative date"):
         load_catalog(tmp_path)
 
 
