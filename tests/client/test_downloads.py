@@ -309,7 +309,7 @@ def test_a_job_without_files_says_why(make: Make, tmp_path: Path) -> None:
     assert isinstance(tried(job("FAILED")), errors.JobFailed)
     assert isinstance(tried(job("CANCELLED")), errors.JobCancelled)
     assert "require the scope wages" in str(tried(succeeded(requiredScopes=["wages"])))
-    assert "result's `answer`" in str(tried(succeeded(answer={"rows": 1})))
+    assert "`answer` in its result" in str(tried(succeeded(answer={"rows": 1})))
     assert "expired at" in str(tried(succeeded()))
     assert "has no file 'b'; it has a.csv" in str(tried(succeeded(("a.csv", b"")), "b"))
 

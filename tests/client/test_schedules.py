@@ -67,7 +67,7 @@ def test_a_run_that_was_refused_for_being_one_too_many_is_asked_for_again(make: 
 def test_what_is_no_field_of_a_schedule_is_told_before_anything_is_sent(make: Make) -> None:
     api = Answers(httpx2.Response(200, json=SCHEDULE))
     client = make(handler=api)
-    with pytest.raises(TypeError, match="'run_at' is not a field of a schedule; choose among name, report_type,  "):
+    with pytest.raises(TypeError, match="'run_at' is not a field of a schedule; choose among name, report_type, "):
         client.schedules.update(JOB_ID, run_at="tomorrow")  # type: ignore[call-arg]
     with pytest.raises(TypeError, match=r"expected a list, such as \['csv'\]"):
         client.schedules.update(JOB_ID, formats="csv")

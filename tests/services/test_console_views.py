@@ -125,7 +125,7 @@ def test_what_cannot_be_a_view_is_refused_with_the_remedy(client: TestClient, co
     as_(client, conn, "ann")
     for name, query, told in (
         ("", FAILED, "give the view a name"),
-        ("x" * 61, FAILED, "60 at most"),
+        ("x" * 61, FAILED, "at most 60"),
         ("a\u202eb", FAILED, "invisible"),
         ("a\0b", FAILED, "invisible"),
         ("all", "", "filter the list first"),
