@@ -114,9 +114,9 @@ def test_rows_are_paged_and_it_is_said_how_many_there_are(
     part = client.get(f"/console/jobs/{job}/rows/part").text
 
     assert "the first 150 of 9,000 rows" in first
-    assert "Rows 1–100" in first
+    assert "Rows 1 to 100" in first
     assert f'rel="next" href="/console/jobs/{job}/rows?after=100"' in first
-    assert "Rows 101–150" in second
+    assert "Rows 101 to 150" in second
     assert 'rel="next"' not in second
     assert "10 of 9,000 rows" in part
     assert "view the first 150" in part
