@@ -1,1 +1,1 @@
-"""How Todoke is run: on one machine (`local`), in containers (`images`, `compose`), with sample data (`sample`)."""
+"""Ways to run Todoke: on one machine (`local`), in containers (`images`, `compose`), with sample data (`sample`)."""

@@ -1,4 +1,4 @@
-"""What belongs to a job and leaves with it, as revision 0001 makes it: files, erasures and idempotency keys."""
+"""What belongs to a job and is deleted with it, as revision 0001 creates it: files, erasures and idempotency keys."""
 
 _ARTIFACTS = """
 CREATE TABLE artifacts (
@@ -15,7 +15,8 @@ CREATE TABLE artifacts (
 )
 """
 
-# Jobs whose files must go, because a client has deleted them. A row leaves when nothing of its job is in the store.
+# Jobs whose files must be deleted, because a client has deleted the job. A row is deleted once the store holds nothing
+# of its job.
 _ERASURES = """
 CREATE TABLE erasures (
     job_id   uuid        PRIMARY KEY,
@@ -41,7 +42,7 @@ CREATE TABLE idempotency_keys (
 )
 """
 
-# In order of the jobs' ids, and so of time: the sweeper meets the oldest keys first, and finds those of one job.
+# Ordered by the jobs' ids, and so by time: the sweeper reads the oldest keys first, and finds those of one job.
 _IDEMPOTENCY_KEYS_BY_JOB = "CREATE INDEX idempotency_keys_by_job ON idempotency_keys (job_id)"
 
 TABLES = (_ARTIFACTS, _IDEMPOTENCY_KEYS, _IDEMPOTENCY_KEYS_BY_JOB, _ERASURES, _ERASURES_DUE)

@@ -1,6 +1,6 @@
-"""The trail of who changed what, as revision 0001 makes it: its table, and the triggers that keep it.
+"""The audit trail, as revision 0001 creates it: its table, and the triggers that protect it.
 
-A later revision that changes one brings its own text.
+A later revision that changes one carries its own text.
 """
 
 AUDIT = """
@@ -20,12 +20,13 @@ CREATE TABLE audit (
 """
 
 INDEXES = (
-    # A page is a range of either: all that happened in a tenant, or all that happened to one thing.
+    # A page is a range of either index: everything that happened in a tenant, or to one object.
     "CREATE INDEX audit_by_tenant ON audit (tenant, at, id)",
     "CREATE INDEX audit_by_object ON audit (tenant, object, at, id)",
 )
 
-# A trail that can be mended is none. They hold for the owner of the tables, too; who may drop triggers can do more.
+# An audit trail must not be editable. The triggers apply to the owner of the tables, too; a user who may drop triggers
+# can do more.
 _KEEP = """
 CREATE FUNCTION audit_keep() RETURNS trigger
     LANGUAGE plpgsql AS $$
@@ -35,7 +36,7 @@ END
 $$
 """
 
-# A month is the least that RELAY_KEEP_AUDIT_DAYS takes.
+# A month is the minimum of RELAY_KEEP_AUDIT_DAYS.
 _FORGET = """
 CREATE FUNCTION audit_forget() RETURNS trigger
     LANGUAGE plpgsql AS $$

@@ -1,8 +1,9 @@
-"""Bulk actions, what became of each of their jobs, and the one way in which a relay may act on jobs for a client, as
-revision 0001 makes them."""
+"""Bulk actions, the outcome for each of their jobs, and the only function through which a relay may act on jobs for a
+client, as revision 0001 creates them.
+"""
 
-# The horizon is (horizon, created_at): no job that was accepted later is met. What its creator may see and do stands
-# in the row, so that whoever carries it out needs no rights of its own.
+# The horizon is (horizon, created_at): jobs accepted later are never included. The row records what its creator may see
+# and do, so that the relay that carries it out needs no rights of its own.
 _ACTIONS = """
 CREATE TABLE bulk_actions (
     id          uuid        PRIMARY KEY,
@@ -44,7 +45,7 @@ _INDEXES = (
     "CREATE UNIQUE INDEX bulk_actions_by_request ON bulk_actions (tenant, request) WHERE request IS NOT NULL",
 )
 
-# The primary key is what makes a job be met once by an action, whoever forgets what.
+# The primary key ensures that an action handles a job once, even if a process forgets that it did.
 _RESULTS = """
 CREATE TABLE bulk_results (
     bulk_id    uuid NOT NULL,
@@ -59,9 +60,9 @@ CREATE TABLE bulk_results (
 
 _RESULTS_BY_OUTCOME = "CREATE INDEX bulk_results_by_outcome ON bulk_results (bulk_id, outcome, job_id)"
 
-# The relay may neither read what jobs ask for nor make, cancel or delete any by itself. It may have this done for an
-# action that is RUNNING: to jobs of its tenant, which its creator sees, from before its horizon. A key that was revoked
-# since, and has perhaps been forgotten, ends the action. `makes` are ids for new jobs, one for each of `ids`.
+# The relay may neither read what jobs request nor create, cancel or delete any by itself. It may do so only through an
+# action that is RUNNING: to jobs of its tenant that its creator can see, from before its horizon. If the creator's key
+# has been revoked since, and perhaps deleted, the action ends. `makes` are ids for new jobs, one for each of `ids`.
 _ALLOWED = """j.id = ANY (ids) AND j.tenant = b.tenant AND (b.sees_only IS NULL OR j.requester = b.sees_only)
                AND j.report_type <> ALL (b.hidden) AND j.created_at <= b.created_at AND j.id < b.horizon
                AND j.deleted_at IS NULL"""

@@ -1,4 +1,6 @@
-"""What PostgreSQL asks of whoever grants: to own the tables, and to administer the roles whose sessions it bounds."""
+"""What PostgreSQL requires of the user who grants rights: to own the tables, and to administer the roles whose sessions
+are limited.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +15,11 @@ from shared.errors import TodokeError
 
 
 class TablesNotOurs(TodokeError):
-    """Whoever grants does not own the tables; the message has the remedy."""
+    """The granting user does not own the tables; the message has the remedy."""
 
 
 class RoleNotOurs(TodokeError):
-    """Whoever grants may not set the bounds of a role; the message has the remedy."""
+    """The granting user may not set the limits of a role; the message has the remedy."""
 
 
 _OWNER = text("""
@@ -35,7 +37,7 @@ _BOUNDS = text("""
 
 @contextmanager
 def by_the_owner(conn: Connection) -> Iterator[None]:
-    """Raise TablesNotOurs where PostgreSQL refuses a grant."""
+    """Raise TablesNotOurs if PostgreSQL refuses a grant."""
     user, owner = conn.execute(_OWNER).one_or_none() or ("", "")
     try:
         yield
@@ -49,7 +51,9 @@ def by_the_owner(conn: Connection) -> Iterator[None]:
 
 
 def set_bounds(conn: Connection, role: str) -> None:
-    """Bound the role's sessions in this database, also behind a pooler, unless they are. Raises RoleNotOurs."""
+    """Limit the role's sessions in this database, which also works behind a pooler, unless they are limited already.
+    Raises RoleNotOurs.
+    """
     there = {setting.lower() for setting in conn.execute(_BOUNDS, {"role": role}).scalars()}
     missing = [name for name, value in SESSION_BOUNDS.items() if f"{name}={value}".lower() not in there]
     user, database = conn.execute(text("SELECT quote_ident(current_user), quote_ident(current_database())")).one()

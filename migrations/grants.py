@@ -1,4 +1,4 @@
-"""The rights of each service's database role: these and no others, for every role that `migrate` is given."""
+"""The rights of each service's database role: exactly these, for every role that is passed to `migrate`."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -30,13 +30,13 @@ class _Grant:
         return f"GRANT {self.right}{columns} ON {self.table} TO {role}"
 
 
-# What a transition writes. Nobody rewrites what was asked for: id, tenant, report_type, parameters, formats.
+# What a transition writes. No service may change what was requested: id, tenant, report_type, parameters, formats.
 _TRANSITION = (
     "status", "verb", "version", "attempt", "crashes", "rings", "lease_token", "lease_until", "worker", "progress",
     "error", "run_at", "next_ring_at", "updated_at", "started_at", "finished_at",
 )  # fmt: skip
-# Parameters, progress and results are the tenant's business. The relay moves the job's id, and tells at its deadline
-# what its last try met.
+# Parameters, progress and results concern the tenant only. The relay sends the job's id, and at its deadline records
+# the error of its last attempt.
 _RELAY_READS = (
     "id", "tenant", "report_type", "status", "verb", "version", "attempt", "max_attempts", "crashes",
     "max_crashes", "rings", "lease_token", "lease_until", "worker", "trace_context", "priority", "run_at",
@@ -44,14 +44,14 @@ _RELAY_READS = (
     "created_at", "updated_at", "started_at", "cancel_requested_at", "finished_at", "keep_artifacts_s", "keep_s",
     "error", "scheduled_for", "deleted_at", "formats", "options",
 )  # fmt: skip
-# What picks the jobs of a bulk action, beside the above. What is done to them then, only `bulk_act` may.
+# What else selects the jobs of a bulk action. Only `bulk_act` may then act on them.
 _RELAY_PICKS_BY = ("requester", "labels", "retry_of", "schedule_id")
 _BULK_ACT = "FUNCTION bulk_act(uuid, uuid[], uuid[])"
 _ENTRY = ("tenant", "subject", "key_id", "request_id", "address", "action", "object", "before", "after")
 _KEY = (
     "id", "key_sha256", "tenant", "name", "scopes", "created_by", "replaces", "request", "digest", "expires_at",
 )  # fmt: skip
-# A client begins and stops a bulk action, with rights that are not more than before; the relay carries it out.
+# A client begins and stops a bulk action, never with more rights than before; the relay carries it out.
 _BULK_BEGINS = (
     "state", "hidden", "sees_only", "terms", "key_id", "request_id", "address", "started_at", "moved_at", "due_at",
     "ended_at", "stopped_by", "version", "reason",
@@ -74,7 +74,7 @@ _DELIVERING = (
 )  # fmt: skip
 _DELIVERED = ("state", "due_at", "lease_token", "tries", "attempts", "ended_at", "last_status", "last_error")
 
-# Whoever looks at a service's database from its own place sees whether it was migrated.
+# Any service can check from its own connection whether the database was migrated.
 _REVISION = _Grant("SELECT", "alembic_version")
 
 _GRANTS: Mapping[str, Sequence[_Grant]] = {
@@ -92,7 +92,7 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("INSERT", "erasures", ("job_id", "tenant")),
         _Grant("SELECT", "job_events"),
         _Grant("SELECT", "artifacts"),
-        # Lists. Triggers and the relay write what they walk.
+        # The tables that lists read. Triggers and the relay write them.
         *(_Grant("SELECT", table) for table in ("failures", "job_labels", "unfinished_floor", "stragglers")),
         _Grant("SELECT, INSERT, DELETE", "page_token_keys"),
         _Grant("SELECT, INSERT", "idempotency_keys"),
@@ -104,7 +104,7 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("SELECT, DELETE", "console_sessions"),
         _Grant("INSERT", "console_sessions", ("token_sha256", "tenant", "key_id", "subject", "scopes", "expires_at")),
         _Grant("UPDATE", "console_sessions", ("seen_at",)),
-        # Made on the server, by whoever may write keys; a console uses them up.
+        # Created on the server, by a user who may write keys; a console uses them up.
         _Grant("SELECT, DELETE", "sign_in_codes"),
         _Grant("SELECT, INSERT, DELETE", "saved_views"),
         _Grant("SELECT, INSERT", "shares"),
@@ -112,12 +112,12 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("UPDATE", "shares", ("downloads", "last_download_at", "revoked_at", "revoked_by")),
         _Grant("SELECT", "audit"),
         _Grant("INSERT", "audit", _ENTRY),
-        # Why a job waits: how late messages are, and who works.
+        # Why a job waits: how late messages are, and which workers run.
         _Grant("SELECT", "outbox", ("id", "created_at")),
         _Grant("SELECT", "outbox_id_seq"),
         _Grant("SELECT", "workers"),
         *(_Grant("SELECT", table) for table in ("pauses", "caps", "slots", "held", "report_sources")),
-        # What operators pause and cap. Workers alone say who runs in a slot that is there.
+        # What operators pause and cap. Only workers record which job holds an existing slot.
         _Grant("INSERT", "pauses", ("kind", "name", "reason", "paused_by", "until")),
         _Grant("UPDATE", "pauses", ("reason", "until", "ended_at")),
         _Grant("INSERT, DELETE", "caps"),
@@ -128,7 +128,7 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("UPDATE", "queue_caps", ("most",)),
         *(_Grant("SELECT", table) for table in ("job_minutes", "job_hours", "job_totals")),
         _Grant("SELECT", "accepted_minutes"),
-        # What operators look at, and wish: the relay carries out what is about the queue.
+        # What operators see and request: the relay carries out whatever concerns the queue.
         _Grant("SELECT", "measurements"),
         _Grant("UPDATE", "measurements", ("next_at",)),
         _Grant("SELECT", "dead_letters"),
@@ -140,7 +140,7 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("SELECT", "bulk_results"),
         _Grant("SELECT, INSERT, UPDATE, DELETE", "schedules"),
         _Grant("SELECT, INSERT, UPDATE, DELETE", "schedule_ticks"),
-        # Webhooks are their tenant's. A trigger writes what happens; a client asks for a ping, and for another round.
+        # Webhooks belong to their tenant. A trigger writes the events; a client requests pings and redeliveries.
         _Grant("SELECT, INSERT, UPDATE", "webhooks"),
         _Grant("SELECT, INSERT, DELETE", "webhook_secrets"),
         _Grant("UPDATE", "webhook_secrets", ("ends_at",)),
@@ -161,9 +161,9 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("SELECT, INSERT, DELETE", "stragglers"),
         _Grant("SELECT, DELETE", "outbox"),
         _Grant("INSERT", "outbox", _MESSAGE),
-        # PostgreSQL asks for UPDATE on some column before it lets anybody lock a row (SELECT, "The Locking Clause").
+        # PostgreSQL requires UPDATE on some column for locking a row (SELECT, "The Locking Clause").
         _Grant("UPDATE", "outbox", ("headers",)),
-        # Retention. A trigger keeps every job until its time is over; history and keys leave by the same trigger.
+        # Retention. A trigger protects every job until its time is over, and deletes its history and keys with it.
         _Grant("DELETE", "jobs"),
         _Grant("SELECT", "artifacts", ("job_id", "lease_token", "name")),
         _Grant("DELETE", "artifacts"),
@@ -173,8 +173,8 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("UPDATE", "idempotency_keys", ("meaning_digest",)),
         _Grant("SELECT", "audit", ("id", "at")),
         _Grant("DELETE", "audit"),
-        _Grant("UPDATE", "audit", ("after",)),  # to lock; a trigger refuses it
-        _Grant("DELETE", "api_keys"),  # that have ended: a trigger refuses others
+        _Grant("UPDATE", "audit", ("after",)),  # to lock; a trigger refuses actual updates
+        _Grant("DELETE", "api_keys"),  # those that have ended: a trigger refuses others
         _Grant("SELECT, INSERT, UPDATE, DELETE", "outbox_retry"),
         _Grant("SELECT, INSERT, DELETE", "held"),
         _Grant("UPDATE", "held", ("headers",)),
@@ -196,15 +196,15 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("SELECT, INSERT, DELETE", "bulk_results"),
         _Grant("EXECUTE", _BULK_ACT),
         _Grant("SELECT", "queue_caps"),
-        # Schedules: it submits their jobs on behalf of their owners, and cancels the one before where they say so.
+        # Schedules: it submits their jobs on behalf of their owners, and cancels the previous one if they say so.
         _Grant("SELECT", "schedules"),
         _Grant("UPDATE", "schedules", _MOVES),
         _Grant("SELECT, INSERT, UPDATE, DELETE", "schedule_ticks"),
         _Grant("SELECT", "api_keys", ("id", "tenant", "scopes", "replaces", "expires_at", "revoked_at")),
-        # None of its jobs has a key or a password; the statement that makes jobs names them all the same.
+        # None of its jobs has a key or a password, but the statement that creates jobs names these tables.
         *(_Grant("INSERT", table) for table in ("jobs", "idempotency_keys", "job_passwords")),
         _Grant("UPDATE", "jobs", ("cancel_requested_at",)),
-        # Webhooks: it spreads what has happened, delivers it, and says how that went.
+        # Webhooks: it distributes events, delivers them, and records the outcome.
         _Grant("SELECT, DELETE", "webhooks"),
         _Grant("UPDATE", "webhooks", _DELIVERING),
         _Grant("SELECT, DELETE", "webhook_secrets"),
@@ -227,21 +227,21 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("SELECT, INSERT", "held"),
         *(_Grant("SELECT", table) for table in ("pauses", "caps", "slots", "job_passwords")),
         _Grant("SELECT, INSERT, UPDATE", "report_sources"),
-        # Whether somebody is told by a figure of a report.
+        # Whether a webhook depends on a figure of a report.
         _Grant("SELECT", "webhooks", ("tenant", "disabled_at", "types", "report_types", "notify_when")),
     ),
 }
 
 SERVICES = tuple(_GRANTS)
-"""The services that have a role of their own."""
+"""The services that have their own role."""
 
 
 def grant(database_url: str, roles: Mapping[str, str]) -> None:
-    """Give each role exactly the rights of its service, and the bounds of its sessions. `roles` is service → role.
+    """Give each role exactly the rights of its service, and the limits of its sessions. `roles` is service → role.
 
-    All other rights of the role end. It happens in one transaction, so a running service never misses a right. The
-    bounds then hold behind a pooler, too. Triggers write the history as the owner, so no service can forge it. Raises
-    RoleMissing (the operator makes a login and its password), RoleNotOurs, and TablesNotOurs.
+    All other rights of the role are revoked. This is one transaction, so a running service never lacks a right. The
+    limits then apply behind a pooler, too. Triggers write the history as the owner, so no service can forge it. Raises
+    RoleMissing (the operator must create a login and its password), RoleNotOurs, and TablesNotOurs.
     """
     engine = create_engine(database_url, application_name="todoke-migrations")
     try:
@@ -268,7 +268,7 @@ _LACKING = text("""
 
 
 def lacking(conn: Connection, service: str, role: str) -> list[str]:
-    """Return what the service needs and the role may not do, such as `UPDATE ON jobs`. Raises RoleMissing."""
+    """Return the rights that the service needs and the role lacks, such as `UPDATE ON jobs`. Raises RoleMissing."""
     _must_exist(conn, role)
     asked = [
         {"right": right, "name": one.table, "columns": list(one.columns) or None}

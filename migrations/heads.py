@@ -1,4 +1,4 @@
-"""The revision that this version's database is at, read from the files: a look needs no Alembic."""
+"""The revision that this version requires of its database, read from the files: checking it needs no Alembic."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ _REVISION = re.compile(r'^(revision|down_revision)\b[^=]*= "(\w+)"', re.MULTILIN
 
 
 def head() -> str:
-    """Return the revision that no other one follows."""
+    """Return the latest revision."""
     found = [match.groups() for file in _files() for match in _REVISION.finditer(file.read_text("utf-8"))]
     followed = {name for kind, name in found if kind == "down_revision"}
     [last] = [name for kind, name in found if kind == "revision" and name not in followed]

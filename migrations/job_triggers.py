@@ -1,13 +1,13 @@
-"""The triggers on `jobs`, as revision 0001 makes them: legal transitions, history, and what must not be deleted.
+"""The triggers on `jobs`, as revision 0001 creates them: legal transitions, history, and protection from deletion.
 
-A later revision that changes one brings its own text.
+A later revision that changes one carries its own text.
 """
 
 from migrations.webhook_tables import WANTED
 
-# Statement-level, so that a batch of a thousand transitions costs one trigger call, and in the database,
-# so that no code path can forget it. They run as the owner: a service's role has no right to write history itself,
-# and pg_temp comes last, or a temporary table of the same name would divert it.
+# Statement-level, so that a batch of a thousand transitions costs one trigger call; and in the database, so that no
+# code path can omit it. They run as the owner: a service's role has no right to write history itself, and pg_temp comes
+# last, because otherwise a temporary table of the same name would divert it.
 _RECORD_BIRTH = """
 CREATE FUNCTION jobs_record_birth() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
@@ -39,8 +39,8 @@ END
 $$
 """
 
-# enable_nestloop: plpgsql keeps the plan of its first call, most often of one row. By a nested loop, a sweep of 10,000
-# rows then compares 100 million pairs (82 s, against 0.01 s by a hash join), hits its time-out and never recovers.
+# enable_nestloop: plpgsql keeps the plan of its first call, usually for one row. With a nested loop, a sweep of 10,000
+# rows then compares 100 million pairs (82 s, against 0.01 s with a hash join), exceeds its time-out and never recovers.
 _RECORD_TRANSITION = """
 CREATE FUNCTION jobs_record_transition() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp SET enable_nestloop = off AS $$
@@ -121,8 +121,8 @@ END
 $$
 """.replace("{wanted}", WANTED.format(of="ended", type="ended.type").strip())
 
-# What was promised to be kept is kept, whoever deletes; the history leaves with its job. Artifacts do not: while a job
-# has any, their foreign key refuses, so no file is left behind without a row that names it.
+# A job that must be kept cannot be deleted by any role; the history is deleted with its job. Artifacts are not: while a
+# job has any, their foreign key refuses, so no file is left behind without a row that names it.
 _FORGET = """
 CREATE FUNCTION jobs_forget() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
@@ -150,7 +150,7 @@ END
 $$
 """
 
-# What was checked at its birth. An update of another column does not come here.
+# What was checked when the job was created. Updates of other columns do not fire this.
 _KEEP_WHAT_WAS_ASKED = """
 CREATE FUNCTION jobs_keep_what_was_asked() RETURNS trigger
     LANGUAGE plpgsql AS $$
@@ -161,7 +161,7 @@ END
 $$
 """
 
-# What finds a job by its labels leaves with them.
+# The labels' index rows are deleted with their job.
 _UNLABEL = """
 CREATE FUNCTION jobs_unlabel() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$

@@ -1,4 +1,4 @@
-"""API keys as revision 0001 makes them, and the trigger that keeps those that work."""
+"""API keys as revision 0001 creates them, and the trigger that protects those that are valid."""
 
 _API_KEYS = """
 CREATE TABLE api_keys (
@@ -21,15 +21,15 @@ CREATE TABLE api_keys (
 _API_KEYS_BY_TENANT = "CREATE INDEX api_keys_by_tenant ON api_keys (tenant, created_at, id)"
 _API_KEYS_BY_REQUEST = "CREATE UNIQUE INDEX api_keys_by_request ON api_keys (tenant, request) WHERE request IS NOT NULL"
 
-# One that follows, and no more: two rotations at the same time cannot leave two keys, of which one is forgotten.
+# One successor, and no more: two concurrent rotations cannot leave two keys, one of which is forgotten.
 _API_KEYS_BY_OLD = """
 CREATE UNIQUE INDEX api_keys_by_old ON api_keys (replaces) WHERE replaces IS NOT NULL AND revoked_at IS NULL
 """
 
-# For the reference above: whoever removes a key looks for what has followed it.
+# For the foreign key above: deleting a key looks for its successor.
 _API_KEYS_BY_REPLACED = "CREATE INDEX api_keys_by_replaced ON api_keys (replaces) WHERE replaces IS NOT NULL"
 
-# A month is the least that RELAY_KEEP_AUDIT_DAYS takes.
+# A month is the minimum of RELAY_KEEP_AUDIT_DAYS.
 _KEEP = """
 CREATE FUNCTION api_keys_keep() RETURNS trigger
     LANGUAGE plpgsql AS $$

@@ -1,10 +1,10 @@
-"""What lists of jobs walk besides `jobs` itself, and the keys of their page tokens, as revision 0001 makes them."""
+"""What lists of jobs read besides `jobs` itself, and the keys of their page tokens, as revision 0001 creates them."""
 
-# What asks for a job again. An ordinary job costs no entry.
+# The retries of a job. An ordinary job costs no entry.
 _JOBS_BY_RETRY_OF = "CREATE INDEX jobs_by_retry_of ON jobs (tenant, retry_of, id) WHERE retry_of IS NOT NULL"
 
-# The jobs that failed, and those that bear a label: as entries of their own in the order of a list, so that a list of
-# them is exact and quick however rare they are. Triggers write them; a job that succeeds without labels costs nothing.
+# The failed jobs, and those with a label, as separate entries in list order, so that a list of them is exact and fast
+# however rare they are. Triggers write them; a job that succeeds without labels costs nothing.
 _FAILURES = """
 CREATE TABLE failures (
     job_id    uuid NOT NULL,
@@ -31,7 +31,7 @@ CREATE TABLE job_labels (
 )
 """
 
-# Signs the page tokens of lists: one key a week, and the one before is still believed.
+# Signs the page tokens of lists: a new key each week, and the previous one remains valid.
 _PAGE_KEYS = """
 CREATE TABLE page_token_keys (
     week       integer     PRIMARY KEY,

@@ -1,6 +1,6 @@
-"""What operators look at and act upon, as revision 0001 makes it."""
+"""What operators see and act upon, as revision 0001 creates it."""
 
-# The last readings of the relays, one row each: what the whole system stands like, and when they were taken.
+# The relays' latest readings, one row each: the state of the whole system, and when it was measured.
 _MEASUREMENTS = """
 CREATE TABLE measurements (
     subject text        PRIMARY KEY CHECK (subject IN ('database', 'queue', 'dead_letters', 'store')),
@@ -10,8 +10,8 @@ CREATE TABLE measurements (
 ) WITH (fillfactor = 50)
 """
 
-# Copies of what is in the dead-letter queue, as far as a relay has met it: at most some thousands. The message stays
-# there until somebody's wish is carried out.
+# Copies of the messages in the dead-letter queue that a relay has read: at most some thousands. The message stays there
+# until an operator's request is carried out.
 _DEAD_LETTERS = """
 CREATE TABLE dead_letters (
     id            bigint      GENERATED ALWAYS AS IDENTITY UNIQUE,
@@ -32,7 +32,7 @@ CREATE TABLE dead_letters (
 ) WITH (fillfactor = 50)
 """
 
-# What became of the jobs of all tenants and report types together, for charts: a week is some ten thousand rows.
+# The outcomes of jobs of all tenants and report types together, for charts: a week is some ten thousand rows.
 _JOB_TOTALS = """
 CREATE TABLE job_totals (
     minute  timestamptz      NOT NULL CHECK (minute = date_trunc('minute', minute, 'UTC')),
@@ -44,7 +44,7 @@ CREATE TABLE job_totals (
 ) WITH (fillfactor = 50)
 """
 
-# How many jobs were accepted, of all tenants together: beside what became of jobs it shows what was asked of us.
+# How many jobs were accepted, for all tenants together: demand, beside the outcomes.
 _ACCEPTED_MINUTES = """
 CREATE TABLE accepted_minutes (
     minute timestamptz PRIMARY KEY CHECK (minute = date_trunc('minute', minute, 'UTC')),

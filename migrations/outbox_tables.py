@@ -1,7 +1,7 @@
-"""The outbox, as revision 0001 makes it: messages that must leave, and the few that did not."""
+"""The outbox, as revision 0001 creates it: messages to send, and the few that could not be sent."""
 
-# Insert-only, one index. xid is assigned before id is drawn, because defaults are evaluated in column
-# order: whoever holds an id already has an older xid, and the relay's floor stands on that.
+# Insert-only, one index. xid is assigned before id is drawn, because defaults are evaluated in column order: a
+# transaction that holds an id already has an older xid, and the relay's floor relies on that.
 _OUTBOX = """
 CREATE TABLE outbox (
     xid        xid8        NOT NULL DEFAULT pg_current_xact_id(),
@@ -35,7 +35,7 @@ CREATE TABLE outbox_retry (
 """
 
 _OUTBOX_RETRY_DUE = "CREATE INDEX outbox_retry_due ON outbox_retry (due_at) WHERE parked_at IS NULL"
-# Has an entry for a message that was put aside for good, and for no other.
+# Contains parked messages only.
 _OUTBOX_RETRY_PARKED = "CREATE INDEX outbox_retry_parked ON outbox_retry (id) WHERE parked_at IS NOT NULL"
 
 TABLES = (_OUTBOX, _OUTBOX_RETRY, _OUTBOX_RETRY_DUE, _OUTBOX_RETRY_PARKED)

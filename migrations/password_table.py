@@ -1,7 +1,7 @@
-"""Passwords of the files that unfinished jobs are to make, as revision 0001 makes them."""
+"""The passwords for the files of unfinished jobs, as revision 0001 creates them."""
 
-# Beside the jobs, so that one without a password costs nothing, and so that what a job was asked for never changes. A
-# trigger deletes a row with the end of its job, whoever ends it. No foreign key: forgetting jobs would pay for it.
+# Separate from the jobs, so that one without a password costs nothing, and so that a job's request never changes. A
+# trigger deletes a row when its job ends, in whatever way. No foreign key: deleting jobs would pay for it.
 _PASSWORDS = """
 CREATE TABLE job_passwords (
     job_id uuid  PRIMARY KEY,

@@ -1,6 +1,6 @@
-"""How much of its rate a tenant has used up, as revision 0001 makes it (shared/access/rates.py)."""
+"""How much of its rate limit a tenant has used, as revision 0001 creates it (shared/access/rates.py)."""
 
-# Unlogged: it costs no WAL, and after a crash everybody begins anew. Room on each page keeps updates heap-only.
+# Unlogged: it costs no WAL, and after a crash everyone starts afresh. Free room on each page keeps updates heap-only.
 RATES = """
 CREATE UNLOGGED TABLE tenant_rates (
     tenant     text        PRIMARY KEY,

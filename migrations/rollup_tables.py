@@ -1,8 +1,8 @@
-"""What became of jobs, counted by minute and later by hour, as revision 0001 makes it."""
+"""The outcomes of jobs, counted by minute and later by hour, as revision 0001 creates them."""
 
 from collections.abc import Sequence
 
-# One row is changed again and again for a minute; no index on what changes.
+# One row is updated repeatedly during its minute; no index on the columns that change.
 _TABLE = """
 CREATE TABLE job_{unit}s (
     tenant      text             NOT NULL,

@@ -1,6 +1,6 @@
-"""Schedules and what became of their ticks, as revision 0001 makes them."""
+"""Schedules and the outcomes of their ticks, as revision 0001 creates them."""
 
-# A schedule is rewritten at each tick; there are few, and of each a row per tick in schedule_ticks tells the past.
+# A schedule is rewritten at each tick; there are few of them, and schedule_ticks keeps the past, with a row per tick.
 _SCHEDULES = """
 CREATE TABLE schedules (
     id           uuid        PRIMARY KEY,
@@ -54,10 +54,10 @@ CREATE TABLE schedules (
 _BY_TENANT = "CREATE INDEX schedules_by_tenant ON schedules (tenant, id)"
 _BY_REQUEST = "CREATE UNIQUE INDEX schedules_by_request ON schedules (tenant, request) WHERE request IS NOT NULL"
 _BY_FILE = "CREATE UNIQUE INDEX schedules_by_file ON schedules (tenant, file) WHERE file IS NOT NULL"
-# By tenant first, so that who has few due schedules is found beside who has very many.
+# By tenant first, so that a tenant with few due schedules is found beside one with very many.
 _DUE = "CREATE INDEX schedules_due ON schedules (tenant, due_at) WHERE due_at IS NOT NULL"
 _BY_KEY = "CREATE INDEX schedules_by_key ON schedules (owner_key) WHERE owner_key IS NOT NULL"
-# One row per tick, whatever made it: the key is what makes a tick one job.
+# One row per tick, whatever created it: the key ensures that a tick makes one job.
 _TICKS = """
 CREATE TABLE schedule_ticks (
     schedule_id uuid        NOT NULL REFERENCES schedules (id) ON DELETE CASCADE,

@@ -1,7 +1,7 @@
-"""Who is signed in at the console, and codes that sign in once, as revision 0001 makes them."""
+"""Sessions at the console, and one-time sign-in codes, as revision 0001 creates them."""
 
-# By the hash of the cookie. A session ends with its key: whoever looks one up looks at the key, too. One that an issuer
-# of tokens has vouched for has no key, and what its person may do stands here.
+# By the hash of the cookie. A session ends with its key: looking one up checks the key, too. One that an issuer of
+# tokens has vouched for has no key; its user's rights are stored here.
 _SESSIONS = """
 CREATE TABLE console_sessions (
     token_sha256 bytea       PRIMARY KEY CHECK (octet_length(token_sha256) = 32),
@@ -19,12 +19,12 @@ CREATE TABLE console_sessions (
 
 _SESSIONS_BY_END = "CREATE INDEX console_sessions_by_end ON console_sessions (expires_at)"
 
-# A person ends sessions of theirs elsewhere. Ids of keys and names of people are never the same.
+# A user ends other sessions of theirs. Ids of keys and names of users never coincide.
 _SESSIONS_BY_HOLDER = (
     "CREATE INDEX console_sessions_by_holder ON console_sessions (tenant, coalesce(key_id, subject), created_at)"
 )
 
-# By the hash of the code. A code is gone when it was used, and ends with its key.
+# By the hash of the code. A code is deleted on use, and ends with its key.
 _CODES = """
 CREATE TABLE sign_in_codes (
     code_sha256 bytea       PRIMARY KEY CHECK (octet_length(code_sha256) = 32),

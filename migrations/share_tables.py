@@ -1,7 +1,7 @@
-"""Links with which somebody without a key downloads a file, as revision 0001 makes them."""
+"""Links that download a file without a key, as revision 0001 creates them."""
 
-# By the hash of what stands in the address. The job has no foreign key: forgetting jobs would pay for it, and a link
-# ends no later than its file.
+# By the hash of the secret in the address. The job has no foreign key: deleting jobs would pay for it, and a link ends
+# no later than its file.
 _SHARES = """
 CREATE TABLE shares (
     id               uuid        PRIMARY KEY,

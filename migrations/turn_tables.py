@@ -1,6 +1,6 @@
-"""Held doorbells, and what operators pause and cap, as revision 0001 makes them."""
+"""Held doorbells, and what operators pause and cap, as revision 0001 creates them."""
 
-# Doorbells that wait for their turn (shared/jobs/held.py): empty but in a flood.
+# Doorbells that wait for their turn (shared/jobs/held.py): empty except under a flood.
 HELD = """
 CREATE TABLE held (
     job_id      uuid        PRIMARY KEY,
@@ -19,7 +19,7 @@ CREATE TABLE held (
 
 HELD_TURNS = "CREATE INDEX held_turns ON held (tenant, report_type, priority DESC, job_id)"
 
-# What operators pause and cap (shared/jobs/gates.py): some rows, most often none.
+# What operators pause and cap (shared/jobs/gates.py): a few rows, usually none.
 _KINDS = "kind text NOT NULL CHECK (kind IN ('tenant', 'report_type', 'source'))"
 
 PAUSES = f"""
@@ -53,7 +53,7 @@ CREATE TABLE queue_caps (
 )
 """
 
-# A slot is taken while its job runs under its token, which the job's row tells: nobody clears one.
+# A slot is taken while its job runs under its token, which the job's row shows, so no slot has to be cleared.
 SLOTS = f"""
 CREATE TABLE slots (
     {_KINDS},

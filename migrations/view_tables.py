@@ -1,6 +1,6 @@
-"""The views of the console's lists that people have saved, as revision 0001 makes them."""
+"""Saved views of the console's lists, as revision 0001 creates them."""
 
-# A query of the console's own page under a name; its owner is NULL where it is for everybody in the tenant.
+# A query of the console's own page under a name; the owner is NULL if it is for everyone in the tenant.
 _VIEWS = """
 CREATE TABLE saved_views (
     id         uuid        PRIMARY KEY,

@@ -1,4 +1,4 @@
-"""Webhooks, what they are told, and each attempt to tell them, as revision 0001 makes them."""
+"""Webhooks, their events, and each attempt to deliver them, as revision 0001 creates them."""
 
 # In order of time, as shared/ids.py makes them: the text of RFC 9562, section 5.7, with milliseconds.
 _ID = """encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) PLACING
@@ -73,7 +73,7 @@ CREATE TABLE webhook_events (
         CHECK (num_nonnulls(job_id, schedule_id, webhook_id) = 1 AND (type = 'webhook.ping') = (webhook_id IS NOT NULL))
 )
 """
-# A job ends once, and its files expire once: what tells it a second time is refused.
+# A job ends once, and its files expire once: a second event is refused.
 _ONCE_PER_JOB = (
     "CREATE UNIQUE INDEX webhook_events_once_per_job ON webhook_events (job_id, type) WHERE job_id IS NOT NULL"
 )
@@ -105,7 +105,7 @@ CREATE TABLE webhook_deliveries (
 _OF_STATE = "CREATE INDEX webhook_deliveries_of_state ON webhook_deliveries (webhook_id, state, id)"
 _WAITING = "CREATE INDEX webhook_deliveries_waiting ON webhook_deliveries (webhook_id, due_at) WHERE state = 'waiting'"
 
-# Those that are under way: few, however many wait for a later try.
+# The deliveries in progress: few, however many wait for a later try.
 _LEASED = "CREATE INDEX webhook_deliveries_leased ON webhook_deliveries (webhook_id) WHERE lease_token IS NOT NULL"
 
 _ATTEMPTS = """
@@ -132,10 +132,10 @@ WANTED = """
         EXISTS (SELECT FROM webhooks w
                  WHERE w.tenant = {of}.tenant AND w.disabled_at IS NULL AND {type} = ANY (w.types)
                    AND (w.report_types IS NULL OR {of}.report_type = ANY (w.report_types)))"""
-"""True if a webhook of the tenant asks for events of that type, about that report type."""
+"""True if a webhook of the tenant subscribes to events of that type, about that report type."""
 
-# What happened to a tick is told by the statement that says so, whichever it is; one that changes the rest of its line,
-# as `schedule_ticks.let_go` does, tells nothing.
+# The statement that records what happened to a tick creates the event, whichever statement it is; one that changes the
+# rest of the row, as `schedule_ticks.let_go` does, creates none.
 _TELL_OF_TICKS = """
 CREATE FUNCTION {name}() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
@@ -162,7 +162,7 @@ _TELL_OF_CHANGED_TICKS = (
     .replace("{changed}", "(o.fate, o.reason) IS DISTINCT FROM (t.fate, t.reason) AND ")
 )
 
-# Files leave when their time is over, or with a job that is deleted, which is nobody's news.
+# Files are deleted when their time is over, or with a job that is deleted, which is not an event.
 _TELL_OF_EXPIRY = """
 CREATE FUNCTION artifacts_tell() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$

@@ -1,4 +1,4 @@
-"""What workers tell of themselves, as revision 0001 makes it."""
+"""What workers report about themselves, as revision 0001 creates it."""
 
 # A row is written some times a minute and read seldom; one per process, so the table stays small.
 WORKERS = """

@@ -1,4 +1,4 @@
-"""What most tests stand on: a real PostgreSQL with a database each, and a real SQS API on a socket."""
+"""The basis of most tests: a real PostgreSQL with a database for each, and a real SQS API on a socket."""
 
 import logging
 import sys

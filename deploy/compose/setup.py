@@ -1,4 +1,4 @@
-"""Make the queue, its dead-letter queue and the bucket where they are missing. Runs in the relay's image."""
+"""Creates the queue, its dead-letter queue and the bucket where they are missing. Runs in the relay's image."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ _REGION = os.environ["AWS_REGION"]
 
 
 def main() -> int:
-    """Try until all three are there. Returns 1 after two minutes without success; compose then starts it again."""
+    """Retry until all three exist. Returns 1 after two minutes without success; compose then restarts it."""
     give_up_at = time.monotonic() + _GIVE_UP_S
     while True:
         try:

@@ -34,7 +34,9 @@ def main() -> int:
 
 
 def build(images: dict[str, str]) -> None:
-    """Build every image and print its size. BUILD_ARGS goes to the engine: `--network host`, `--build-arg BASE=…`."""
+    """Build every image and print its size. BUILD_ARGS is passed to the engine: `--network host`,
+    `--build-arg BASE=…`.
+    """
     arguments = ["--build-arg", f"VERSION={VERSION}", "--build-arg", f"REVISION={_revision()}"]
     arguments += shlex.split(os.environ.get("BUILD_ARGS", ""))
     for target, image in images.items():
@@ -44,7 +46,7 @@ def build(images: dict[str, str]) -> None:
 
 
 def size_mb(image: str) -> float:
-    """The image's size on disk, unpacked, in MB of 1,000,000 bytes, its base included."""
+    """Return the image's size on disk, unpacked, in MB of 1,000,000 bytes, including its base."""
     return int(engine.run("image", "inspect", "--format", "{{.Size}}", image)) / 1e6
 
 

@@ -1,1 +1,1 @@
-"""`make run`: the whole system on one machine, with nothing to set up."""
+"""`make run`: the whole system on one machine, without any setup."""

@@ -1,4 +1,4 @@
-"""What `make run` writes for other shells: where everything is, and the two commands by their names."""
+"""A file that `make run` writes for other shells: the addresses, and aliases for the two commands."""
 
 import shlex
 import sys
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def for_a_shell(variables: Mapping[str, str], url: str) -> str:
-    """Return a script that sets the variables, and names the commands as the documentation does.
+    """Return a script that sets the variables, and defines the commands under their documented names.
 
-    They are aliases, which change nobody's PATH. `todoke-server` works in Todoke's folder only.
+    They are aliases, so PATH stays unchanged. `todoke-server` works in Todoke's folder only.
     """
     python, client = shlex.quote(sys.executable), shlex.quote(str(Path(sys.executable).with_name("todoke")))
     exports = [f"export {name}={shlex.quote(value)}" for name, value in {**variables, "TODOKE_URL": url}.items()]

@@ -1,4 +1,4 @@
-"""`python -m deploy.tools.check_migrations` compares what the migrations build with shared/database/tables.py."""
+"""`python -m deploy.tools.check_migrations` compares the result of the migrations with shared/database/tables.py."""
 
 import sys
 import tempfile

@@ -1,4 +1,4 @@
-"""`python -m deploy.tools.client_page > docs/reference/client.md`: the page of the Python client."""
+"""`python -m deploy.tools.client_page > docs/reference/client.md`: generates the page of the Python client."""
 
 import dataclasses
 import inspect
@@ -96,7 +96,7 @@ _VALUES = (
 
 
 def page() -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     return "\n".join([_HEAD, *_methods(), *_inputs(), *_values(), *_proofs(), *_errors()]).rstrip() + "\n"
 
 
@@ -128,7 +128,7 @@ def _values() -> Iterator[str]:
 
 
 def _proofs() -> Iterator[str]:
-    """Functions of modules, which need no client: for those who got a file, or a webhook's message."""
+    """Functions of modules, which need no client: for recipients of files and of webhook messages."""
     for title, name, verify in (
         ("Manifests", "todoke.manifest.verify", manifest.verify),
         ("Messages of webhooks", "todoke.webhooks.verify", webhooks.verify),
@@ -158,7 +158,7 @@ _MODULES = re.compile(r"(?:collections\.abc|typing|todoke[\w.]*|datetime|pathlib
 
 
 def _call(name: str, function: object) -> str:
-    """The signature as a person would write it."""
+    """Return the signature as a person would write it."""
     signature = inspect.signature(function)  # type: ignore[arg-type]
     parameters = [one for key, one in signature.parameters.items() if key != "self"]
     shown = _MODULES.sub("", str(signature.replace(parameters=parameters)))
@@ -197,7 +197,7 @@ def _own(kind: type) -> list[type]:
 
 
 def _docstrings(kind: type) -> dict[str, str]:
-    """The text below each field."""
+    """Return the docstring of each field."""
     source = inspect.getsource(kind)
     found = re.findall(r'^    (\w+): [^\n]*\n    """(.*?)"""', source, re.MULTILINE | re.DOTALL)
     return {name: " ".join(text.split()) for name, text in found}

@@ -1,4 +1,4 @@
-"""`python -m deploy.tools.command_line_page > docs/reference/todoke.md`: the page of the command line."""
+"""`python -m deploy.tools.command_line_page > docs/reference/todoke.md`: generates the page of the command line."""
 
 import sys
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ as in a script, name it: `todoke --install-completion zsh` (bash, zsh, fish, pow
 
 
 def page() -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     whole: Any = get_command(application())
     parts = [_HEAD, _index(whole), *_commands(whole, "todoke"), _common(whole), *_topics()]
     return "\n".join(parts).rstrip() + "\n"

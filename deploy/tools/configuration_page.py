@@ -1,4 +1,6 @@
-"""`python -m deploy.tools.configuration_page > docs/reference/configuration.md`: every variable, from the code."""
+"""`python -m deploy.tools.configuration_page > docs/reference/configuration.md`: generates the page of
+all variables.
+"""
 
 import sys
 from collections.abc import Mapping
@@ -41,7 +43,7 @@ but for `X-Forwarded-For` of the proxies in `API_TRUSTED_PROXIES`. Outgoing call
 
 
 def page() -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     parts = [_HEAD]
     for service, settings in _SERVICES.items():
         parts.append(f"\n## {service}\n\n| variable | default | meaning |\n|---|---|---|\n")
@@ -56,7 +58,7 @@ def _default(name: str, field: FieldInfo) -> str:
     default: Any = field.get_default()
     if default is PydanticUndefined:
         return "*required*"
-    if default is None or name in {"WORKER_SLOTS", "WORKER_SCRATCH"}:  # these depend on the machine
+    if default is None or name in {"WORKER_SLOTS", "WORKER_SCRATCH"}:  # their defaults depend on the machine
         return "" if default is None else "*machine*"
     return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
 

@@ -1,6 +1,6 @@
-"""`python -m deploy.tools.errors_page > docs/reference/errors.md`: the page of error codes.
+"""`python -m deploy.tools.errors_page > docs/reference/errors.md`: generates the page of error codes.
 
-What a job's `error` and `warnings` may say comes from the code, and the API's answers from its list of them.
+The codes of a job's `error` and `warnings` come from the code, those of API responses from the API's list.
 """
 
 import sys
@@ -42,7 +42,7 @@ A job with `warnings` has succeeded, and its files are whole; but somebody shoul
 
 
 def page() -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     problems = (
         f"| {status} | {', '.join(f'`{code}`' for code in codes)} | {meaning} |\n"
         for status, codes, meaning in PROBLEMS

@@ -1,6 +1,6 @@
 """The first schema: jobs with their fence and history, the outbox, artifacts, keys and the audit trail.
 
-What the code relies on, the tables state: every CHECK below is a sentence of the protocol.
+The tables state what the code relies on: every CHECK below is a sentence of the protocol.
 """
 
 from alembic import op
@@ -109,15 +109,16 @@ CREATE TABLE jobs (
 
 _JOBS_BY_TENANT = "CREATE INDEX jobs_by_tenant ON jobs (tenant, id)"
 
-# For who sees its own jobs only. Without keys there is no requester, and a job costs no entry.
+# For callers who see their own jobs only. Without keys there is no requester, and a job costs no entry.
 _JOBS_BY_REQUESTER = "CREATE INDEX jobs_by_requester ON jobs (tenant, requester, id) WHERE requester IS NOT NULL"
 
-# For who asks what somebody may have asked lately. An ordinary job has no key, and costs no entry.
+# For requests with `reuse`, which look for a recent job with the same question. An ordinary job has no key, and costs
+# no entry.
 _JOBS_BY_REUSE_KEY = "CREATE INDEX jobs_by_reuse_key ON jobs (tenant, reuse_key, id) WHERE reuse_key IS NOT NULL"
 
-# The unfinished jobs, without an index on what changes. Ids are in order of time and most jobs end soon: those
-# above `reached` are found by their ids, and those below, which live long, stand in `stragglers`, every one.
-# How the floor rises without losing sight of a job: shared/jobs/unfinished.py.
+# The unfinished jobs, without an index on columns that change. Ids are in order of time and most jobs end soon: those
+# above `reached` are found by their ids, and all of those below, which live long, are in `stragglers`. How the floor
+# rises without losing a job: shared/jobs/unfinished.py.
 _UNFINISHED_FLOOR = """
 CREATE TABLE unfinished_floor (
     one       boolean PRIMARY KEY DEFAULT true CHECK (one),
@@ -127,14 +128,15 @@ CREATE TABLE unfinished_floor (
 )
 """
 
-# `born`: it was inserted into the list, below the floor, so the floor has not counted it as accepted.
+# `born`: it was created below the floor, directly into this list, so the floor has not counted it as accepted.
 _STRAGGLERS = """
 CREATE TABLE stragglers (job_id uuid PRIMARY KEY, tenant text NOT NULL, born boolean NOT NULL DEFAULT false)
 """
 
 _STRAGGLERS_BY_TENANT = "CREATE INDEX stragglers_by_tenant ON stragglers (tenant, job_id)"
 
-# Each row and its index entry are a third of what a transition writes. No NULL in the usual row: it then has no bitmap.
+# Each row and its index entry are a third of what a transition writes. An ordinary row has no NULL, and therefore no
+# null bitmap.
 _JOB_TRANSITIONS = """
 CREATE TABLE job_transitions (
     job_id      uuid        NOT NULL,
@@ -151,7 +153,7 @@ CREATE TABLE job_transitions (
 )
 """
 
-# A job's birth is its own row: in one commit with it, and with an id and a created_at that no service may rewrite. A
+# A job's birth is its own row: in the same commit, and with an id and a created_at that no service may rewrite. A
 # second copy in the history would be a seventh of a job's WAL, and could only disagree.
 _JOB_EVENTS = """
 CREATE VIEW job_events AS
@@ -207,7 +209,7 @@ _TABLES = (
     "failures",
     "jobs",
 )
-"""What is removed, all at once: they refer to one another."""
+"""Dropped together, because they refer to one another."""
 
 
 def upgrade() -> None:
@@ -241,7 +243,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Remove everything, data included."""
+    """Remove everything, including data."""
     op.execute("DROP VIEW job_events")
     op.execute("DROP FUNCTION bulk_act")
     op.execute(f"DROP TABLE {', '.join(_TABLES)}")

@@ -1,4 +1,4 @@
-"""`make bench`: what a job costs and how fast it goes, in one run, as a table and as JSON.
+"""`make bench`: the cost and the throughput of jobs, measured in one run, as a table and as JSON.
 
 Each part is a module with `TITLE` and `run(stage)`; a part measures what it compares in turns, so that a slow minute
 of the machine meets all of it. Rates mean something on a quiet machine only; counts and ratios always do.

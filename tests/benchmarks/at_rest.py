@@ -1,4 +1,4 @@
-"""Part of `make bench`: from accepted to SUCCESS with twenty jobs of no work a second, when nobody else waits."""
+"""Part of `make bench`: the time from accepted to SUCCESS, at twenty jobs of no work per second on an idle system."""
 
 import statistics
 import threading

@@ -1,4 +1,4 @@
-"""Part of `make bench`: what one job costs, counted."""
+"""Part of `make bench`: the cost of one job, counted."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What a drained job costs, counted: SQL statements, commits, WAL, dead rows, SQS requests.
+"""The cost of a drained job, counted: SQL statements, commits, WAL, dead rows, SQS requests.
 
 The load is drained by the relay's Publisher and the worker's Worker as they are, over a real PostgreSQL and an SQS
 endpoint on a socket. Counts do not depend on how fast or how busy the machine is.

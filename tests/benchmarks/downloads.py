@@ -1,4 +1,4 @@
-"""What it costs a download that no damaged file is served: `python -m tests.benchmarks.downloads`.
+"""The cost of verifying files before a download: `python -m tests.benchmarks.downloads`.
 
 Seconds of one whole file from the disk store, without the network: read plainly, by the first client (who pays for the
 SHA-256) and by the next ones; and until the first of those bytes can leave.

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.fairness`: one tenant asks for a hundred thousand reports, and another for one.
+"""`python -m tests.benchmarks.fairness`: one tenant requests a hundred thousand reports, and another one.
 
 Prints how long the relay takes until the other's doorbell is in the queue, and how many of the first tenant's jobs are
 started before the other's.

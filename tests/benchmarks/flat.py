@@ -1,5 +1,5 @@
-"""`make bench-flat`, and with a million rows a part of `make bench`: what a small system and one with millions of rows
-behind it do, in turns, in one run.
+"""`make bench-flat`, and with a million rows a part of `make bench`: compares a small system with one that has millions
+of rows, in turns, in one run.
 
 Two databases of one server: one with 10,000 jobs and messages, one with `--rows` of each. Each measurement takes turns
 between them, so that a slow minute of the machine meets both; medians count, and what is printed is the ratio.

@@ -1,4 +1,5 @@
-"""`python -m tests.benchmarks.http_load URL CONNECTIONS SECONDS [HEADER…]`: POST, as fast as answers come.
+"""`python -m tests.benchmarks.http_load URL CONNECTIONS SECONDS [HEADER…]`: sends POST requests as fast as answers
+arrive.
 
 It has no body. With headers such as `Authorization: Bearer …` they are sent; one that is `GET` alone makes it a GET.
 

@@ -1,4 +1,4 @@
-"""Part of `make bench`: what it costs to know who asks, beside a constant answer: nobody, a key, a token."""
+"""Part of `make bench`: the cost of authentication, beside a constant answer: none, by key, by token."""
 
 import asyncio
 import statistics

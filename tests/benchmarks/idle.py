@@ -1,4 +1,4 @@
-"""Part of `make bench`: what the three services use when there is nothing to do, with the settings they come with."""
+"""Part of `make bench`: what the three services use when idle, with default settings."""
 
 import contextlib
 import functools

@@ -1,4 +1,4 @@
-"""What it costs to confine a report's process: `python -m tests.benchmarks.isolation` prints milliseconds of each.
+"""The cost of confining a report's process: `python -m tests.benchmarks.isolation` prints milliseconds for each step.
 
 Namespaces, which Todoke does not use, stand beside it where the user may make them.
 """

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.leases`: what other ways to find unfinished or running jobs would cost each job.
+"""`python -m tests.benchmarks.leases`: the cost per job of other ways to find unfinished or running jobs.
 
 Each alternative in a database of its own: WAL bytes per job of its submission, start and success, in batches, and how
 many of the updates stayed heap-only. Counts, not times: any machine gives the same.

@@ -1,4 +1,4 @@
-"""Part of `make bench`: what this machine could do at best, and how near one commit each comes to it."""
+"""Part of `make bench`: this machine's upper limits, and how near one commit per job comes to them."""
 
 import json
 import os

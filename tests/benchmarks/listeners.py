@@ -1,4 +1,4 @@
-"""Part of `make bench`: ten thousand streams of events on one API process, what they hold, and how late they hear.
+"""Part of `make bench`: ten thousand event streams on one API process: their memory and their latency.
 
 `python -m tests.benchmarks.listeners hold URL` is their client: it opens as many as a line of its stdin says,
 and at the end of its stdin says how long each event took.

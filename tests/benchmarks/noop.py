@@ -1,4 +1,4 @@
-"""A report of no work: what is left is the service's own cost."""
+"""A report of no work: only the service's own cost remains."""
 
 from collections.abc import Mapping
 from typing import ClassVar

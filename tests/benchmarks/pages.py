@@ -1,4 +1,4 @@
-"""The console's pages over a database, as somebody of the tenant `acme` opens them who may do everything."""
+"""The console's pages over a database, opened by a user of the tenant `acme` with all scopes."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What every part of `make bench` gets, and what it gives back."""
+"""The input and the result of every part of `make bench`."""
 
 import contextlib
 import itertools

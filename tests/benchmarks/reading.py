@@ -1,4 +1,4 @@
-"""Part of `make bench`: a job that has not changed, and a download from disk, beside the same without any work."""
+"""Part of `make bench`: an unchanged job, and a download from disk, beside requests without any work."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Part of `make bench`: what one relay publishes, beside the same client without a database, in turns."""
+"""Part of `make bench`: the throughput of one relay, beside the same client without a database, in turns."""
 
 import statistics
 import time

@@ -1,4 +1,4 @@
-"""One measured case in a process of its own: `python -m tests.benchmarks.report_case CASE ROWS DSN` prints JSON.
+"""One measured case in its own process: `python -m tests.benchmarks.report_case CASE ROWS DSN` prints JSON.
 
 Processor time and memory are this process's; the database server has its own.
 """

@@ -1,4 +1,4 @@
-"""`make bench-reports`: what each format costs, beside a plain COPY, XlsxWriter and WeasyPrint, in one run.
+"""`make bench-reports`: the cost of each format, beside a plain COPY, XlsxWriter and WeasyPrint, in one run.
 
 Every case is a process of its own. Wall time is the median over the rounds, each run divided by the plain COPY right
 before it; processor time and memory are those of the quickest run.

@@ -1,4 +1,4 @@
-"""Part of `make bench`: small reports a second by one worker with two slots, beside Celery with two processes.
+"""Part of `make bench`: small reports per second with one worker of two slots, beside Celery with two processes.
 
 Celery runs what a user would write (`peers/small_reports.py`), in processes that stay warm, and keeps a row for each
 result. Todoke's reports are made in a process each, read back, and stored with manifest and preview.

@@ -1,4 +1,4 @@
-"""Where a process spends its processor time: its main thread is looked at after every few milliseconds of it."""
+"""Finds where a process spends its processor time: samples its main thread every few milliseconds of it."""
 
 import functools
 import signal

@@ -1,4 +1,4 @@
-"""How long schedules take that are all due in the same minute, who waits for whom, and what submissions notice."""
+"""Schedules that are all due in the same minute: how long they take, who waits, and the effect on submissions."""
 
 import multiprocessing
 import statistics

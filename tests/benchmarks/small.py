@@ -1,4 +1,4 @@
-"""Part of `make bench` and `make bench-reports`: what small reports cost, beside what a user would write."""
+"""Part of `make bench` and `make bench-reports`: the cost of small reports, beside what a user would write."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What the benchmark of small reports reads: 185 rows, as the sample's `carrier-delays` has them, in a table."""
+"""The table that the benchmark of small reports reads: 185 rows, as in the sample's `carrier-delays`."""
 
 import dataclasses
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Part of `make bench`: what a message costs in each SQS client, sent, received and deleted in batches of ten."""
+"""Part of `make bench`: the cost of a message in each SQS client: sent, received and deleted in batches of ten."""
 
 import time
 from collections.abc import Iterator

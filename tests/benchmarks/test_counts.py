@@ -1,4 +1,4 @@
-"""What a job costs must not grow. Counts only: no machine is too slow for them."""
+"""The cost of a job must not grow. Counts only, which no machine is too slow for."""
 
 import asyncio
 from collections.abc import Iterator

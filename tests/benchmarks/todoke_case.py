@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.todoke_case submit|work`: Todoke where a peer stands: jobs, then one worker.
+"""`python -m tests.benchmarks.todoke_case submit|work`: Todoke in the place of a peer: jobs, then one worker.
 
 Jobs of no work, or with REPORT=csv, plain-xlsx, pdf … those small reports, by two slots.
 """

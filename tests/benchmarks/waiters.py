@@ -1,4 +1,4 @@
-"""Part of `make bench`: a thousand long polls on one API process, and what the requests beside them notice.
+"""Part of `make bench`: a thousand long polls on one API process, and their effect on other requests.
 
 `python -m tests.benchmarks.waiters hold URL CLIENTS` and `… ask METHOD URL SECONDS` are its two sorts of clients.
 """

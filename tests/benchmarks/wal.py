@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.wal`: into which records the WAL of a job goes, by table, index and kind of record.
+"""`python -m tests.benchmarks.wal`: the WAL records of a job, by table, index and kind of record.
 
 The load is that of `make bench ARGS="--only cost"`: one relay, one worker, a report of no work. PostgreSQL's own
 pg_waldump reads what they wrote, page images left out, so that a checkpoint in between changes nothing.

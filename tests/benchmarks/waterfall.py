@@ -1,4 +1,4 @@
-"""Part of `make bench`: where the time goes between the 202 of a small CSV and its end, on real processes.
+"""Part of `make bench`: where the time between the 202 of a small CSV and its end is spent, on real processes.
 
 One client asks for one report at a time and waits for its end, as `todoke` does: by the job's stream.
 Database, queue and client run on one machine, whose clock tells all times.

@@ -1,4 +1,4 @@
-"""Part of `make bench`: where the processor time of each service goes, under load."""
+"""Part of `make bench`: where each service spends its processor time under load."""
 
 import json
 import threading

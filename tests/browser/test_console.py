@@ -1,4 +1,4 @@
-"""People ask, watch and fetch."""
+"""People request, watch and download reports."""
 
 import re
 from collections.abc import Callable

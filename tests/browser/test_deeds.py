@@ -1,4 +1,4 @@
-"""What people do on single pages besides asking: keep, delete, print, save a view, run the queues, and leave."""
+"""Actions on single pages other than requests: keep, delete, print, save a view, operate the queues, and sign out."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every page in every state is usable by everybody, in each width, theme and language."""
+"""Every page in every state is accessible, in each width, theme and language."""
 
 from collections.abc import Iterator
 

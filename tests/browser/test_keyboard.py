@@ -1,4 +1,4 @@
-"""What single keys do, and that they can be switched off."""
+"""Single-key shortcuts, and turning them off."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Pages are kept fresh without noise: what is seen, and nothing while somebody does something else."""
+"""Pages update without disturbing their reader: what is visible changes, but nothing the reader is working on."""
 
 import contextlib
 import re

@@ -1,4 +1,4 @@
-"""Somebody cancels many reports: counts them, thinks twice, and watches."""
+"""A user cancels many reports: counts them, reconsiders, and watches."""
 
 from collections.abc import Callable
 

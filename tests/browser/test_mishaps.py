@@ -1,4 +1,4 @@
-"""What goes wrong around a page: the way back, answers that are no parts, a second click, a clock in another zone."""
+"""Mishaps around a page: the way back, responses that are not fragments, a second click, a clock in another zone."""
 
 from collections.abc import Callable
 from pathlib import Path

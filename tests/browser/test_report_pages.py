@@ -1,4 +1,4 @@
-"""A report in HTML is usable on a phone, on a screen, in the dark and on paper, also with charts and many columns."""
+"""A report in HTML is usable on a phone, on a screen, in dark mode and on paper, including charts and many columns."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Signing in with a link that is good once."""
+"""Signing in with a link that works once."""
 
 import logging
 from collections.abc import Iterator

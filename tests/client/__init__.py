@@ -1,1 +1,1 @@
-"""The client and its command line, held to the API and to servers that misbehave."""
+"""The client and its command line, tested against the API and against servers that misbehave."""

@@ -1,4 +1,4 @@
-"""Runs the command line in this process, against an API that is made up.
+"""Runs the command line in this process, against a fake API.
 
 Who imports the fixture `todoke` imports `url` and `world`, too.
 """

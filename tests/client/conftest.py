@@ -1,4 +1,4 @@
-"""Both shells under one set of tests: the client that does not block is driven from here as if it did."""
+"""Both clients under one set of tests: the asynchronous one is driven from here as if it were synchronous."""
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator

@@ -1,4 +1,4 @@
-"""An API in this process that answers each operation that keeps nothing with the example of its description."""
+"""A stateless API in this process that answers each operation with the example from its description."""
 
 import json
 import re

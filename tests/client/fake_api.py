@@ -1,4 +1,4 @@
-"""An API in this process: jobs that get on with each look, files with ranges, and outages when a test wants them."""
+"""An API in this process: jobs that advance with each request, files with ranges, and outages on demand."""
 
 import contextlib
 import hashlib

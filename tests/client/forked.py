@@ -1,4 +1,6 @@
-"""The command line forked from a process that has imported it: a run costs what the command does, and no start."""
+"""The command line, forked from a process that has imported it: a run costs what the command does,
+without the start.
+"""
 
 import contextlib
 import fcntl

@@ -1,4 +1,4 @@
-"""A process on a terminal of its own, which a test looks at and types into."""
+"""A process on its own terminal, which a test reads and types into."""
 
 import contextlib
 import fcntl

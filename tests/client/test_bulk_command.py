@@ -1,4 +1,4 @@
-"""`todoke bulk`: counted first, asked with numbers, and never without an answer."""
+"""`todoke bulk`: counts first, asks with numbers, and never acts without an answer."""
 
 import io
 from collections.abc import Callable, Iterator

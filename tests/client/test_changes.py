@@ -1,4 +1,4 @@
-"""All jobs by server-sent events: what changes among them, over streams that break; and the command that shows it."""
+"""All jobs by server-sent events: changes over streams that break, and the command that shows them."""
 
 import json
 import os

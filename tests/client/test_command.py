@@ -1,4 +1,4 @@
-"""The command line, in this process: what it writes where, and how it ends."""
+"""The command line, in this process: its output and its exit codes."""
 
 import json
 import time

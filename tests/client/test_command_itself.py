@@ -1,4 +1,4 @@
-"""The command line about itself: its help, profiles and values, and what it loads for them."""
+"""The command line itself: its help, profiles and values, and the modules that it loads for them."""
 
 import os
 import re

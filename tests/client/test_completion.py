@@ -1,4 +1,4 @@
-"""What real shells propose when somebody presses Tab: bash in detail, zsh and fish as far as they are installed."""
+"""What real shells propose on Tab: bash in detail, zsh and fish where they are installed."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""Every method of the client against the API's own description, and the two shells against each other."""
+"""Every method of the client compared with the API's own description, and the two clients with each other."""
 
 import importlib
 import inspect

@@ -1,4 +1,6 @@
-"""Files arrive whole and right, or not at all: over breaks, restarts, redirects, and from servers that lie."""
+"""Files arrive complete and right, or not at all: over broken connections, restarts, redirects, and
+from lying servers.
+"""
 
 import hashlib
 import io

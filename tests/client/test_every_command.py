@@ -1,4 +1,4 @@
-"""Every command as a process: in a pipe, on a terminal, without a reader, and left by Ctrl-C."""
+"""Every command as a process: in a pipe, on a terminal, with a closed reader, and stopped by Ctrl-C."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Results of a bulk action and the audit trail to their ends: a page may be empty although more follow."""
+"""Results of a bulk action and the audit trail up to their ends: a page may be empty although more follow."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Tables on narrow terminals: no cell is cut in its middle, and what has no room is named."""
+"""Tables on narrow terminals: no cell is cut in the middle, and columns without room are named."""
 
 import sys
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A client of the caller's own, and what is easily taken for one."""
+"""An HTTP client passed by the caller, and what is easily mistaken for one."""
 
 import httpx2
 import pytest

@@ -1,4 +1,4 @@
-"""Servers on a real socket that lead in circles, name files wrongly, and hide lines in what they say."""
+"""Servers on a real socket that redirect in circles, misname files, and hide lines in their texts."""
 
 import hashlib
 import json

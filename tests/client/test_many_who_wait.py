@@ -1,4 +1,4 @@
-"""Hundreds who wait, or who download, keep nobody from asking for something else."""
+"""Hundreds of waiting or downloading threads do not block other requests."""
 
 import json
 import threading

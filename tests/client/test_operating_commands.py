@@ -1,4 +1,4 @@
-"""`todoke admin overview`, `dead-letters` and `parked`: looked at first, and never without an answer."""
+"""`todoke admin overview`, `dead-letters` and `parked`: they list first, and never act without an answer."""
 
 import io
 import json

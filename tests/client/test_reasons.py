@@ -1,4 +1,4 @@
-"""Why no connection came about, in the words of the operating system, whether the client blocks or not."""
+"""Why a connection failed, in the operating system's words, in both clients."""
 
 import socket
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What is tried again and what is not, what is sent where, and what becomes of an answer that nobody expected."""
+"""What is retried and what is not, what is sent where, and how unexpected answers are handled."""
 
 import json
 import os

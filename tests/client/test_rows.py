@@ -1,4 +1,4 @@
-"""What is looked at before a download: the client's methods, and the command."""
+"""Previews before a download: the client's methods, and the command."""
 
 import json
 

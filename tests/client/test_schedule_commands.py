@@ -1,4 +1,4 @@
-"""`todoke schedules`: what is sent, and what is written, by an API in this process."""
+"""`todoke schedules`: what is sent, and what is written, with an API in this process."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Schedules by the client: what a change sends, and what is not asked for twice."""
+"""Schedules in the client: what a change sends, and what is never requested twice."""
 
 import json
 from typing import Any

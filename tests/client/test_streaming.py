@@ -1,4 +1,4 @@
-"""Jobs by server-sent events: as they come, after a break, and from servers that have none."""
+"""Jobs by server-sent events: as they arrive, after a break, and from servers without them."""
 
 import json
 from collections.abc import AsyncIterator, Iterator

@@ -1,4 +1,4 @@
-"""How long things may take: infinity is no limit, and what is no time is refused before anything is sent."""
+"""Time limits: infinity means none, and invalid times are refused before anything is sent."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""`todoke verify`: is this file what the job made, and who says so?"""
+"""`todoke verify`: is this file what the job made, and who signed that?"""
 
 import json
 import shutil

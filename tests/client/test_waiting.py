@@ -1,4 +1,4 @@
-"""Waiting for a job, with a server that is there, that is away for a while, and that is gone."""
+"""Waiting for a job, with a server that is there, away for a while, or gone."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`todoke webhooks`: what is sent, and what is written, by an API in this process."""
+"""`todoke webhooks`: what is sent, and what is written, with an API in this process."""
 
 import io
 import json

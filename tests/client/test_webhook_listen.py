@@ -1,4 +1,4 @@
-"""`todoke webhooks listen` as a process: real signatures on this machine, and nothing left behind by Ctrl-C."""
+"""`todoke webhooks listen` as a process: real signatures on this machine, and nothing left behind after Ctrl-C."""
 
 import json
 import os

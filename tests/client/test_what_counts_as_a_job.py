@@ -1,4 +1,4 @@
-"""Wherever a job is asked for, what another method returned will do."""
+"""Wherever a method takes a job, what another method returned will do."""
 
 import httpx2
 import pytest

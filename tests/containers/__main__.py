@@ -1,4 +1,4 @@
-"""`python -m tests.containers`: build the images, bring the stack up, break it, write docs/results/containers.md.
+"""`python -m tests.containers`: builds the images, starts the stack, breaks it, and writes docs/results/containers.md.
 
 Images that cannot be pulled are replaced by variable (TODOKE_QUEUE_IMAGE=…, see deploy/README.md); without a registry,
 queue and store are the emulator of `make run`, and PREBUILT=1 leaves the services' images as they are.

@@ -1,4 +1,4 @@
-"""What is in the images, and how a container of each behaves alone."""
+"""The content of the images, and the behaviour of each container alone."""
 
 import json
 import re

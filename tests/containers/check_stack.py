@@ -1,4 +1,4 @@
-"""The whole stack of deploy/compose.yaml: reports go through, whatever is killed; then the promises are asked."""
+"""The whole stack of deploy/compose.yaml: reports succeed, whatever is killed; then the promises are checked."""
 
 import hashlib
 import itertools

@@ -1,4 +1,4 @@
-"""deploy/compose.yaml, brought up under names and ports of its own."""
+"""deploy/compose.yaml, started under its own names and ports."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A server that is frozen, with all its connections standing, is given up as one that is away."""
+"""A frozen server with open connections is treated as unreachable."""
 
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit

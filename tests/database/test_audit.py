@@ -1,4 +1,4 @@
-"""The audit trail: written with the change or not at all, never mended, read page by page, removed after its time."""
+"""The audit trail: written with the change or not at all, never altered, read page by page, deleted after its time."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The database comes back at another address: DATABASE_URL names both, and nothing is restarted."""
+"""The database returns at another address: DATABASE_URL names both, and nothing is restarted."""
 
 import tempfile
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The stress test that found why the floor needs a transaction id: what was committed is exactly what was sent."""
+"""The stress test that showed why the floor needs a transaction id: exactly what was committed is sent."""
 
 import pytest
 from sqlalchemy.engine import Engine

@@ -1,4 +1,4 @@
-"""What ends sessions' use, and passes: the next try works, without a restart."""
+"""Transient faults that make sessions unusable: the next try works, without a restart."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What is paused does not start, what is capped starts as far as it may, and nothing ends by a deadline meanwhile."""
+"""Paused jobs do not start, capped ones start as far as allowed, and none ends by a deadline meanwhile."""
 
 import threading
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A look at many jobs shows each viewer its own, and no more of them than another look would."""
+"""A list of jobs shows each viewer their own jobs, and the same data as other views."""
 
 from collections.abc import Sequence
 from uuid import UUID, uuid4

@@ -1,4 +1,4 @@
-"""Each service's role can do its work and no more. That it can do its work, every system test shows."""
+"""Each service's role can do its work and no more. The system tests show that it can do its work."""
 
 import re
 import subprocess

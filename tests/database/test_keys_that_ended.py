@@ -1,4 +1,4 @@
-"""API keys leave the database long after they have ended, once nothing goes back to them."""
+"""API keys are deleted long after they have ended, once nothing refers to them."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A row that somebody else has locked is passed by: it harms neither the other rows nor its own job."""
+"""A row locked by another session is skipped: it affects neither the other rows nor its own job."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

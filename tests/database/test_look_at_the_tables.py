@@ -1,4 +1,4 @@
-"""The statements of docs/how-to/look-at-the-tables.md are right for today's tables."""
+"""The statements of docs/how-to/look-at-the-tables.md work with the current tables."""
 
 import re
 from collections.abc import Iterator

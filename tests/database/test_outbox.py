@@ -1,4 +1,4 @@
-"""The outbox: claimed once, returned by a crash, never passed by the floor."""
+"""The outbox: each row is claimed once, returned after a crash, and never skipped by the floor."""
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine

@@ -1,4 +1,4 @@
-"""The password of a job's files: sealed while the job goes on, and gone with its end, whoever ends it and however."""
+"""The password of a job's files: encrypted while the job is unfinished, and deleted when it ends, in whatever way."""
 
 from collections.abc import Callable
 from pathlib import Path

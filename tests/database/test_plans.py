@@ -1,4 +1,4 @@
-"""No statement of a read or a sweep looks at more rows when there are more rows: its plan is part of its contract."""
+"""No statement of a read or a sweep visits more rows when tables grow: its plan is part of its contract."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The fault proxies, by what a client and the database see of each fault."""
+"""The fault proxies: what a client and the database see of each fault."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""A page's connection reads, and gives up in time; behind a pooler, too."""
+"""A page's connection is read-only, and times out; behind a pooler, too."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The history by minutes counts every job that has ended, once, whoever counts and whoever dies."""
+"""The history by minutes counts every ended job once, whichever process counts or dies."""
 
 import random
 import threading

@@ -1,4 +1,4 @@
-"""A tick is one job, whoever looks, whatever dies, and whatever was missed."""
+"""A tick is one job, however many processes look, die, or miss ticks."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping

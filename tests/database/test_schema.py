@@ -1,4 +1,4 @@
-"""Promise 8: the database refuses what the protocol does not allow, whoever asks."""
+"""Promise 8: the database refuses what the protocol does not allow, for every caller."""
 
 import itertools
 from typing import Any

@@ -1,4 +1,4 @@
-"""Many jobs read at once: each as a look at it alone shows it, with its files, and to who may see it only."""
+"""Many jobs read at once: each as a single read shows it, with its files, and only to those who may see it."""
 
 from collections.abc import Sequence
 from typing import Any

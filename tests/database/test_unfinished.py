@@ -1,4 +1,4 @@
-"""The floor under the unfinished jobs: whatever comes late or dies, the sweeper sees every one of them, once."""
+"""The floor under the unfinished jobs: whatever is late or dies, the sweeper sees each of them once."""
 
 import random
 import threading

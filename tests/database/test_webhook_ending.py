@@ -1,4 +1,4 @@
-"""What is left of webhooks that are disabled or deleted goes in slices, and nobody sees it meanwhile."""
+"""The rows of disabled or deleted webhooks are deleted in slices, and are invisible meanwhile."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What happens to schedules and to files is told once, by the commit that makes it so, and only to who asks for it."""
+"""Events of schedules and files are created once, in the commit of the change, and only for subscribers."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""No statement of webhooks looks at more rows when there are more webhooks, events or deliveries."""
+"""No statement of webhooks visits more rows when there are more webhooks, events or deliveries."""
 
 import json
 from collections.abc import Iterator, Mapping

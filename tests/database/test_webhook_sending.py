@@ -1,4 +1,4 @@
-"""A delivery goes to whom its certificate names, and a relay that meets its own delivery again goes on."""
+"""A delivery goes only to the host that its certificate names, and a relay that receives its own delivery continues."""
 
 import threading
 import time

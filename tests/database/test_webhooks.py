@@ -1,4 +1,4 @@
-"""What is owed is told, once per webhook and commit; how it went is written down, by whoever holds the lease."""
+"""What is owed is delivered, once per webhook and commit; the holder of the lease records the outcome."""
 
 import json
 import threading

@@ -1,1 +1,1 @@
-"""Pictures of every kind of file that a report can become, for people to look at: `make samples`."""
+"""Pictures of every kind of file that a report can produce, for people to look at: `make samples`."""

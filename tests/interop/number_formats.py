@@ -1,4 +1,4 @@
-"""`python -m tests.interop.number_formats`: what LibreOffice shows for numbers and moments in many formats, as a file.
+"""`python -m tests.interop.number_formats`: writes what LibreOffice shows for numbers and moments in many formats.
 
 tests/reports/number_formats.json is made by it, and an ordinary test compares HTML's and PDF's number formats with it.
 Needs soffice, which it installs on Debian. Values are doubles of few digits, so that both round the same decimal.

@@ -1,4 +1,4 @@
-"""Totals of a workbook, computed anew by LibreOffice: the same as the values that stand beside their formulas."""
+"""Totals of a workbook, recomputed by LibreOffice: the same as the values stored with their formulas."""
 
 import re
 import zipfile

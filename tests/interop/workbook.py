@@ -1,4 +1,4 @@
-"""A workbook of values that readers get wrong, and what each cell must be."""
+"""A workbook of values that readers often misread, and the expected content of each cell."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The shipped rules, alerts and dashboard: right by Prometheus's own tool, and in step with code and runbook."""
+"""The shipped rules, alerts and dashboard: valid for Prometheus's own tool, and consistent with code and runbook."""
 
 import re
 import subprocess

@@ -1,1 +1,1 @@
-"""What is promised, whatever dies: proved in a model and on real processes."""
+"""The promises, whatever dies: proved in a model and on real processes."""

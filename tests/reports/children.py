@@ -1,4 +1,4 @@
-"""The processes behind the reports of this test process: its fork server, and what that has forked."""
+"""The processes behind the reports of this test process: its fork server, and that one's forks."""
 
 from collections.abc import Collection
 

@@ -1,4 +1,6 @@
-"""One process draws the charts of all reports: it shows nothing of one to the next, and harms no report but its own."""
+"""One process draws the charts of all reports: it reveals nothing of one to the next, and a fault affects one report
+only.
+"""
 
 import json
 import os

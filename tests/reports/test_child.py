@@ -1,4 +1,4 @@
-"""A child that misbehaves fails its own attempt, with a code that says how, and nothing else."""
+"""A child that misbehaves fails its own attempt, with a code for the cause, and nothing else."""
 
 import os
 import signal

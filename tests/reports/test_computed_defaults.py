@@ -1,4 +1,6 @@
-"""A default that the source gives: what a request left out is found when the report runs, or why it is not."""
+"""Defaults from the source: a value that the request left out is found when the report runs, or the
+error says why not.
+"""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A report's process tries everything; it sees and reaches what it needs, and all of it is gone afterwards."""
+"""A report's process tries everything; it sees and reaches only what it needs, and leaves nothing behind."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""What an attempt has used is counted by the kernel and by its worker, however it ended."""
+"""The kernel and the worker measure what an attempt has used, however it ended."""
 
 import json
 import threading

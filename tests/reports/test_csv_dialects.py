@@ -1,4 +1,4 @@
-"""A request says how its CSV is written; whatever it says, the rows are the same and are counted again."""
+"""A request sets the CSV dialect; in every dialect, the rows are the same and are counted again."""
 
 import csv
 import dataclasses

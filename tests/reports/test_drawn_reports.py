@@ -1,4 +1,6 @@
-"""Any report type and request: few rows make the very files that many make, and what fails says why."""
+"""For any report type and request, the code for few rows makes the same files as that for many, and
+failures say why.
+"""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A PDF and a workbook with a password: nobody opens them without it, and nothing of them lies about unsealed."""
+"""A PDF and a workbook with a password: they cannot be opened without it, and no plain copy is left behind."""
 
 import io
 import json

@@ -1,4 +1,6 @@
-"""A worker at its limit of threads is told from a report at its limit of memory: the kernel says EAGAIN for both."""
+"""A worker at its thread limit is distinguished from a report at its memory limit: the kernel reports
+EAGAIN for both.
+"""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The rows are read once: a second try goes on from them, and files can be a source too."""
+"""The rows are read once: a second attempt continues with them; files can be a source, too."""
 
 import json
 from collections.abc import Callable, Mapping

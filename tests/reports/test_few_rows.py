@@ -1,4 +1,4 @@
-"""What DuckDB computes and shows of many rows, Python computes and shows of few: with the same files, byte for byte."""
+"""Python computes and shows few rows exactly as DuckDB does many: the files are identical byte for byte."""
 
 import json
 from collections.abc import Mapping, Sequence

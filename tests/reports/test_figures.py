@@ -1,4 +1,4 @@
-"""The numbers of `[pdf.figures]` are kept beside files of every format, for conditions on who is told."""
+"""The numbers of `[pdf.figures]` are kept beside files of every format, for the conditions of notifications."""
 
 import json
 from dataclasses import replace

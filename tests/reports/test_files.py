@@ -1,4 +1,4 @@
-"""What the files say is what the database said, whatever the data."""
+"""The files contain what the database returned, for any data."""
 
 import csv
 import datetime as dt

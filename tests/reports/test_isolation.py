@@ -1,4 +1,4 @@
-"""Whatever happens to a child, its worker learns of it, goes on, and leaves nothing behind."""
+"""Whatever happens to a child, its worker notices, continues, and leaves nothing behind."""
 
 import os
 import signal

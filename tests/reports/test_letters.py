@@ -1,4 +1,4 @@
-"""Every letter of a PDF is drawn from one chain of fonts or named on the job; every text is there to its end."""
+"""Every letter of a PDF is drawn from one chain of fonts or named in the job's warnings; no text is cut."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""A report's process logs in to PostgreSQL with keys where it can, and as ever where it cannot."""
+"""A report's process logs in to PostgreSQL with keys where it can, and with the password where it cannot."""
 
 import logging
 import socket

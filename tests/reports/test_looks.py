@@ -1,4 +1,4 @@
-"""What documents show without being told: words for booleans, times without idle seconds, a sentence for no rows."""
+"""The defaults of documents: words for booleans, times without idle seconds, a sentence if there are no rows."""
 
 import re
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A report on a real MariaDB says what the server says, of one moment, and every value of a request is bound."""
+"""A report on a real MariaDB shows the server's values, at one moment, and every value of a request is bound."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""A column of any name: no name that a format's own SQL, XML or JSON uses is taken."""
+"""Columns of any name: no name that a format's own SQL, XML or JSON uses is reserved."""
 
 import csv
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The first rows and the picture that are kept beside a report's files: what they show, and that they harm nothing."""
+"""The first rows and the picture kept beside a report's files: what they show, and that they do no harm."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Several queries of one report: of one moment, each a sheet, a section or a file, and pivots for people."""
+"""Several queries of one report: at one moment, each a sheet, a section or a file, and pivots for people."""
 
 import contextlib
 import json

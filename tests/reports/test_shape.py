@@ -1,4 +1,4 @@
-"""A request chooses columns, sorts, limits and names a zone, whatever the source; and nothing of it becomes SQL."""
+"""A request selects columns, sorts, limits and sets a zone, on every source; none of it becomes SQL."""
 
 import dataclasses
 import json

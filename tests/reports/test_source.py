@@ -1,4 +1,4 @@
-"""One snapshot, a bounded session, and for every trouble one code that says whether trying again may help."""
+"""One snapshot, a limited session, and for each kind of fault one code that says whether a retry may help."""
 
 import contextlib
 import csv

@@ -1,4 +1,4 @@
-"""A report on a SQLite file says what the file says, exactly or not at all, and can do nothing but read it."""
+"""A report on a SQLite file shows the file's values, exactly or not at all, and can only read."""
 
 import contextlib
 import csv

@@ -1,4 +1,4 @@
-"""A value is the same in every format and beside every other value, or it is refused: never different in silence."""
+"""A value is the same in every format and beside every other value, or it is refused: never silently changed."""
 
 import csv
 import html

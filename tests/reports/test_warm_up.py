@@ -1,4 +1,4 @@
-"""What every report finds prepared is the fork server's own, and nothing that another report has left."""
+"""What every report finds prepared comes from the fork server, and never from another report."""
 
 import dataclasses
 import os

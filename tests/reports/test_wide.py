@@ -1,4 +1,4 @@
-"""A row of many columns costs time and memory in proportion, and fits the usual limits."""
+"""A row of many columns takes time and memory in proportion, and fits the usual limits."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A worker of its own, to be killed: `python -m tests.reports.worker_script DSN SCRATCH [stubborn]`.
+"""A separate worker, to be killed: `python -m tests.reports.worker_script DSN SCRATCH [stubborn]`.
 
 Prints the process ids of its fork server and its child, and waits. A stubborn child does not react to anything.
 """

@@ -1,4 +1,4 @@
-"""A running API that asks for keys, under the rights that a deployment gives it."""
+"""A running API that requires keys, with the rights of a deployment."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What an attacker writes where a word was expected."""
+"""What an attacker writes where a word is expected."""
 
 SQL = (
     "'; DROP TABLE jobs; --",

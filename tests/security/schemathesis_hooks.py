@@ -1,4 +1,4 @@
-"""Loaded by schemathesis, not by pytest: each of its requests comes from an address of its own, as if through a proxy.
+"""Loaded by schemathesis, not by pytest: each request comes from a different address, as if through a proxy.
 
 The service stops an address that sends wrong credentials, and a run sends hundreds on purpose. The header is put on
 where requests leave, not into a case: the checks would take a header that nobody described for the case's fault.

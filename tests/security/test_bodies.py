@@ -1,4 +1,4 @@
-"""Bodies that are too large, too deep, or full of small mistakes: an answer each, and a small one."""
+"""Bodies that are too large, too deep, or full of small errors: each gets an answer, and a small one."""
 
 import json
 from collections.abc import Iterator

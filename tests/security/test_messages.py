@@ -1,4 +1,4 @@
-"""Whatever is in a message, the worker goes on, starts only jobs that exist, and is done with the message."""
+"""Whatever a message contains, the worker continues, starts only existing jobs, and handles the message."""
 
 import json
 import random

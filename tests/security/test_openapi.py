@@ -1,4 +1,4 @@
-"""Schemathesis against the running API: every check, every phase, nothing found."""
+"""Schemathesis against the running API: every check, every phase, no findings."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Hostile words in the data and in the parameters, in each kind of file: they come out as words."""
+"""Hostile words in data and parameters, in each kind of file: they come out as words."""
 
 import csv
 import io

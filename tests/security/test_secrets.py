@@ -1,4 +1,4 @@
-"""Secrets are planted where a deployment has them; things go wrong; nothing that anybody can read shows one."""
+"""Secrets are planted where a deployment has them; faults occur; no output that anyone can read shows one."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Promise 7 for every operation that the API describes: a new one joins by itself."""
+"""Promise 7 for every operation that the API describes: new operations are included automatically."""
 
 import json
 import random

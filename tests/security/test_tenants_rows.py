@@ -1,4 +1,4 @@
-"""Two tenants, and two people of one of them, on one source: nobody's files have a byte of another's rows."""
+"""Two tenants, and two users of one of them, on one source: no file has a byte of another's rows."""
 
 import itertools
 import json

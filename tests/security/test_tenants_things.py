@@ -1,4 +1,4 @@
-"""Promise 7 for everything that has an id: another tenant's is as unknown as none, in every operation on it."""
+"""Promise 7 for everything with an id: another tenant's is as unknown as a nonexistent one, in every operation."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The API over a real database: what it answers, and that it answers everything."""
+"""The API over a real database: what it answers, and that it always answers."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Who asks: the principal of a key, of no key, and what is remembered of it."""
+"""Authentication: the principal of a key, of no key, and what is cached about it."""
 
 import asyncio
 import hashlib

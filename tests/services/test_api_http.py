@@ -1,4 +1,4 @@
-"""HTTP as its RFCs have it: methods, conditions, preferences, ranges, queries, bodies."""
+"""HTTP as its RFCs define it: methods, conditions, preferences, ranges, queries, bodies."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: what is the same request, and what a repetition is answered, over deployments too."""
+"""`Idempotency-Key`: what counts as the same request, and how a repetition is answered, across deployments, too."""
 
 import re
 from collections.abc import Iterator

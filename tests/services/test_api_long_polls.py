@@ -1,4 +1,6 @@
-"""`Prefer: wait` on a real process and a real socket: what a thousand clients hold, and what happens when one goes."""
+"""`Prefer: wait` on a real process and a real socket: the cost of a thousand clients, and what happens
+when one leaves.
+"""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What the API's server makes of clients that send too much, too slowly, or no HTTP: on real sockets."""
+"""How the API's server handles clients that send too much, too slowly, or no HTTP: on real sockets."""
 
 import asyncio
 import json

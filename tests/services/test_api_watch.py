@@ -1,4 +1,4 @@
-"""One look for all who wait: what it asks, whom it wakes, and what an outage does to it."""
+"""One query for all waiting clients: what it reads, whom it wakes, and how it survives an outage."""
 
 import asyncio
 import contextlib

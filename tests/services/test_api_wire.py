@@ -1,4 +1,4 @@
-"""What clients get, byte by byte where it is made by hand, and how the API describes itself."""
+"""What clients receive, byte by byte where it is written by hand, and how the API describes itself."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What clients change is written down with the change: who, with which key and request, from where."""
+"""Changes by clients are recorded with the change: who, with which key and request, from where."""
 
 from pathlib import Path
 from typing import Any

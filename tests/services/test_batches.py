@@ -1,4 +1,4 @@
-"""Many submissions in one request: each is answered for itself, in order, and harms no other."""
+"""Many submissions in one request: each is answered separately, in order, and affects no other."""
 
 from collections.abc import Iterator
 from pathlib import Path

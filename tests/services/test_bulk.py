@@ -1,4 +1,4 @@
-"""Bulk actions: looked at, carried out in slices, stopped; never beyond their horizon or their creator's sight."""
+"""Bulk actions: dry runs, carried out in slices, stopped; never beyond their horizon or their creator's view."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""`GET /v1/report-types/{name}/choices/{parameter}`: what the source has for the caller, bounded, kept for a moment."""
+"""`GET /v1/report-types/{name}/choices/{parameter}`: the source's values for the caller, limited, and
+cached briefly.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path

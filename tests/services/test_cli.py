@@ -1,4 +1,4 @@
-"""The operator's command, as authors and receivers of reports and operators use it."""
+"""The operator's command, as used by authors and receivers of reports, and by operators."""
 
 import json
 import re

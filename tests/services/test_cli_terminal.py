@@ -1,4 +1,4 @@
-"""The operator's command on a terminal, and before a reader that has gone."""
+"""The operator's command on a terminal, and with a closed reader."""
 
 import io
 import os

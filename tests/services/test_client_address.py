@@ -1,4 +1,4 @@
-"""Whose address a request is counted and written down under, behind proxies."""
+"""The address under which a request is counted and recorded, behind proxies."""
 
 import asyncio
 from pathlib import Path

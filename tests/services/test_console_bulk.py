@@ -1,4 +1,4 @@
-"""Many jobs in the console: looked at, typed where they are many, carried out and watched."""
+"""Many jobs in the console: previewed, confirmed by number where they are many, carried out and watched."""
 
 from collections.abc import Iterator
 from pathlib import Path

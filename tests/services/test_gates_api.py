@@ -1,4 +1,4 @@
-"""What operators pause and cap over HTTP: told back, held to what was seen, written down, and for operators alone."""
+"""What operators pause and cap over HTTP: returned, guarded by ETags, audited, and for operators only."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a relay shows of the whole system, read with the relay's own rights."""
+"""What a relay reports about the whole system, read with the relay's own rights."""
 
 from collections.abc import Iterator
 

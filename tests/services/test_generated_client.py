@@ -1,4 +1,4 @@
-"""A client that nobody wrote: openapi-python-client makes it from the description, without a warning, and it works."""
+"""A generated client: openapi-python-client makes it from the description, without a warning, and it works."""
 
 import importlib
 import subprocess

@@ -1,4 +1,4 @@
-"""If-Match: what a client changes is what it has seen."""
+"""If-Match: a client changes only what it has seen."""
 
 from collections.abc import Iterator
 from pathlib import Path

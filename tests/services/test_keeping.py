@@ -1,4 +1,4 @@
-"""A job and its files can be kept for longer: within the operator's bounds, and never for less time than before."""
+"""A job and its files can be kept longer: within the operator's limits, and never for less time than before."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""API keys over HTTP: made, shown once, listed, rotated without a gap, revoked, and written down in the trail."""
+"""API keys over HTTP: created, shown once, listed, rotated without a gap, revoked, and audited."""
 
 import asyncio
 import threading

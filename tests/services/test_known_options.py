@@ -1,4 +1,4 @@
-"""A worker knows every option that an API of its release writes, and gives back what asks for another one."""
+"""A worker knows every option that an API of its release writes, and gives back jobs with unknown ones."""
 
 from collections.abc import Iterator
 from pathlib import Path

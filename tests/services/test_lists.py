@@ -1,4 +1,4 @@
-"""Lists of jobs: labels, filters, and tokens that nobody makes or takes elsewhere."""
+"""Lists of jobs: labels, filters, and tokens that cannot be forged or used elsewhere."""
 
 import base64
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""A request whose Idempotency-Key is at work elsewhere is told so, whatever it makes, as it is told of a job."""
+"""A request whose Idempotency-Key is in use elsewhere is refused in the same way, whatever it creates."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The shipped configuration of nginx, run by Debian's nginx before the API."""
+"""The shipped configuration of nginx, run by Debian's nginx in front of the API."""
 
 import contextlib
 import hashlib

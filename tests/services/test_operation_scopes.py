@@ -1,4 +1,4 @@
-"""The scopes that are told of an operation are those that the server asks for: each scope with each operation."""
+"""The documented scopes of an operation are those that the server requires: each scope with each operation."""
 
 import re
 from collections.abc import Iterator

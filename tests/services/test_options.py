@@ -1,5 +1,6 @@
-"""What a client may say about when its job runs, how often it is tried, how long it is kept and what its files are
-called."""
+"""What a client may set about a job: when it runs, how often it is tried, how long it is kept and the names of its
+files.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

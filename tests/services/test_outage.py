@@ -1,4 +1,4 @@
-"""After an outage longer than a lease, live workers renew first: nobody takes their jobs for abandoned."""
+"""After an outage longer than a lease, live workers renew first: their jobs are not taken for abandoned."""
 
 import threading
 from datetime import timedelta

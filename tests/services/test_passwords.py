@@ -1,4 +1,4 @@
-"""A report whose files open with a password: what may be asked, what is kept of it, and that it is told to nobody."""
+"""Reports whose files open with a password: what may be requested, what is stored, and that no one is told."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""A worker tells that it is there, what it knows and how it is."""
+"""A worker reports its presence, its report types and its health."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A worker stores what stands beside a report's files under the fence of the files, and believes nothing of it."""
+"""A worker stores previews under the fence of the files, and trusts none of their content."""
 
 import threading
 from collections.abc import Callable, Iterator

@@ -1,4 +1,6 @@
-"""A tenant has at most as many unfinished jobs as it may, exactly, whoever asks at once; the others pay for nothing."""
+"""A tenant has at most its allowed number of unfinished jobs, exactly, under concurrent requests;
+others pay nothing.
+"""
 
 import asyncio
 import threading

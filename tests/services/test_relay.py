@@ -1,4 +1,4 @@
-"""The relay against a real outbox and a queue with moods."""
+"""The relay with a real outbox and a queue with faults."""
 
 import asyncio
 import time

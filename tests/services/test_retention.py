@@ -1,4 +1,4 @@
-"""What leaves when its time is over, in what order, and that a death at any step harms nothing."""
+"""What is deleted when its time is over, in what order, and that a crash at any step does no harm."""
 
 import hashlib
 import math

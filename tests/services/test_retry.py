@@ -1,4 +1,4 @@
-"""Ask again: a new job with what an ended one was asked for."""
+"""Retries: a new job with the request of an ended one."""
 
 from collections.abc import Iterator
 from pathlib import Path

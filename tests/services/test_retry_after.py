@@ -1,4 +1,4 @@
-"""`Retry-After` of an unfinished job comes from what jobs of its kind took lately."""
+"""`Retry-After` of an unfinished job is based on the recent durations of such jobs."""
 
 from collections.abc import Iterator
 from pathlib import Path

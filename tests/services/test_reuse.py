@@ -1,4 +1,4 @@
-"""One run for many who ask the same: never across requesters, and never a job that answers nothing."""
+"""One run for many equal requests: never across requesters, and never a job that answers nothing."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""The first rows of a report, and the picture of a page: pages, forms, problems, and who sees them."""
+"""The first rows of a report, and the picture of a page: pages, formats, problems, and who can see them."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What becomes of a tick that is due, or of a job, while somebody changes, pauses, resumes or runs its schedule."""
+"""What happens to a due tick, or to a job, while its schedule is changed, paused, resumed or run."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The schedules of the catalog's files: there as they are written, changed and removed with them, and only so."""
+"""The schedules of the catalog's files: created, changed and removed with the files, and only so."""
 
 import shutil
 import threading

@@ -1,4 +1,4 @@
-"""Schedules over HTTP: made, previewed, listed, changed, paused, run, backfilled, deleted, and seen by whom."""
+"""Schedules over HTTP: created, previewed, listed, changed, paused, run, backfilled, deleted, and who can see them."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Within a tenant: what a key's scopes let it do, whose jobs it sees, and whose files."""
+"""Within a tenant: what a key's scopes allow, which jobs it can see, and which files."""
 
 from collections.abc import Iterator
 from pathlib import Path

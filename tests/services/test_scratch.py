@@ -1,4 +1,4 @@
-"""What killed workers and ended jobs left in the scratch folder is removed, and counted."""
+"""What killed workers and ended jobs left in the scratch folder is deleted, and counted."""
 
 import os
 import signal

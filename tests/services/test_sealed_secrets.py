@@ -1,4 +1,4 @@
-"""`todoke-server secrets`: what old keys have sealed is sealed with the newest, and nothing is lost on the way."""
+"""`todoke-server secrets`: what old keys have encrypted is encrypted with the newest, without loss."""
 
 import base64
 from pathlib import Path

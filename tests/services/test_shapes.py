@@ -1,4 +1,4 @@
-"""What a client may say about the shape of its answer, and dates in words: checked, stored, part of the question."""
+"""What a client may set about the shape of its files, and dates in words: checked, stored, part of the question."""
 
 from collections.abc import Iterator
 from dataclasses import replace

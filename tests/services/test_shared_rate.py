@@ -1,4 +1,6 @@
-"""A tenant's rate holds over every API together, costs a statement per second, and nobody is refused for an outage."""
+"""A tenant's rate limit applies across all APIs, costs a statement per second, and never refuses
+because of an outage.
+"""
 
 import asyncio
 from collections.abc import Iterator

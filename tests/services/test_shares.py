@@ -1,4 +1,4 @@
-"""Links to files: made, counted, revoked, and answered to whoever has one."""
+"""Links to files: created, counted, revoked, and answered."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A worker that cannot work gives its jobs back uncharged, stops polling until it can, and says why."""
+"""A worker that cannot work gives its jobs back uncharged, stops polling until it can, and reports why."""
 
 import errno
 import resource

@@ -1,4 +1,4 @@
-"""Services by hand: what they say while something is missing, and when they are told to stop meanwhile."""
+"""Starting services: their messages while something is missing, and a stop signal meanwhile."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Server-sent events of one job: on a real socket, with the rules of the HTML standard and of proxies."""
+"""Server-sent events of one job: on a real socket, by the rules of the HTML standard and of proxies."""
 
 import socket
 from collections.abc import Iterator

@@ -1,4 +1,6 @@
-"""The group commit below `POST /generate-report`: who shares a statement, and what becomes of those who wait."""
+"""The group commit below `POST /generate-report`: which requests share a statement, and what happens to those that
+wait.
+"""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Server-sent events of a tenant's jobs: a snapshot, then whatever changes among the jobs that the caller sees."""
+"""Server-sent events of a tenant's jobs: a snapshot, then each change of a job that the caller can see."""
 
 import asyncio
 from collections.abc import Iterator

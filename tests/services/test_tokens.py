@@ -1,4 +1,4 @@
-"""Bearer tokens of OpenID Connect: which open the API, whose principal they are, and every way to lie about it."""
+"""Bearer tokens of OpenID Connect: which are accepted, whose principal they are, and every way to forge one."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Tenants take turns: what a quiet tenant waits for is bounded, whatever another has asked for."""
+"""Tenants take turns: a quiet tenant's wait is limited, however much another has requested."""
 
 from collections.abc import Iterator
 from typing import Any

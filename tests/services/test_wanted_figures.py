@@ -1,4 +1,4 @@
-"""A report's figures are reckoned only where a condition on who is told names one."""
+"""A report's figures are computed only if a notification's condition names one."""
 
 import json
 import time

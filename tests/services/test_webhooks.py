@@ -1,4 +1,4 @@
-"""Webhooks over HTTP: made with a secret that is shown once, changed, tried, rotated, and looked at with every byte."""
+"""Webhooks over HTTP: created with a secret that is shown once, changed, tried, rotated, and inspected byte by byte."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta

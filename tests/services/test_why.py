@@ -1,4 +1,4 @@
-"""`GET /v1/jobs/{id}/why`: what holds a job, in words and for machines."""
+"""`GET /v1/jobs/{id}/why`: what holds a job up, in words and for machines."""
 
 from collections.abc import Iterator
 from pathlib import Path

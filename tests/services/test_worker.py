@@ -1,4 +1,4 @@
-"""The worker's threads against a real database, a queue with moods, and a renderer that does as it is told."""
+"""The worker's threads with a real database, a queue with faults, and a scripted renderer."""
 
 import hashlib
 import threading

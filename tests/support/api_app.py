@@ -1,4 +1,4 @@
-"""The API over a test's database, what its problems look like, and a worker's part."""
+"""The API over a test's database, its problem documents, and a worker's part."""
 
 import contextlib
 from collections.abc import Iterator
@@ -23,14 +23,14 @@ JSON = {"Content-Type": "application/json"}
 
 
 def an_app(url: str, folder: Path, **settings: str) -> FastAPI:
-    """The application whose files are in `folder`. Its connections are let go at the end of its lifespan."""
+    """Return the application whose files are in `folder`. Its connections are closed at the end of its lifespan."""
     environment = {"DATABASE_URL": url, "ARTIFACT_URL": folder.as_uri(), **settings}
     return create_app(assemble(ApiSettings.from_environment(environment)))
 
 
 @contextlib.contextmanager
 def all_places_taken(watcher: Watcher) -> Iterator[None]:
-    """Within the block, as many wait at this API as may."""
+    """Within the block, the API has as many waiting requests as it allows."""
     with contextlib.ExitStack() as taken:
         while taken.enter_context(watcher.place()):
             pass
@@ -54,7 +54,7 @@ def finished(
     content: bytes = b"day\n2026-01-01\n",
     store: ArtifactStore | None = None,
 ) -> None:
-    """What a worker does: a stored file, then the transition."""
+    """Do what a worker does: store a file, then make the transition."""
     import hashlib
 
     lease = started(conn, UUID(job_id)).lease

@@ -19,7 +19,7 @@ from services.api.settings import ApiSettings
 from tests.support.eventually import eventually
 
 _LIMIT_S = 30
-"""Bounds each wait for an answer; none comes near it."""
+"""The limit of each wait for an answer; no wait comes near it."""
 
 
 class Connection:
@@ -29,13 +29,13 @@ class Connection:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=_LIMIT_S)
 
     def send(self, content: bytes) -> "Connection":
-        """Send it, if the other side still listens."""
+        """Send it, unless the other side has closed."""
         with contextlib.suppress(ConnectionError):
             self._socket.sendall(content)
         return self
 
     def end(self) -> bytes:
-        """Everything that comes until the server closes."""
+        """Return everything that arrives until the server closes."""
         got = b""
         with contextlib.suppress(ConnectionResetError):
             while chunk := self._socket.recv(65_536):
@@ -43,7 +43,7 @@ class Connection:
         return got
 
     def answer(self) -> bytes:
-        """One answer that has a Content-Length."""
+        """Return one answer that has a Content-Length."""
         got = b""
         while b"\r\n\r\n" not in got:
             chunk = self._socket.recv(1)
@@ -56,7 +56,7 @@ class Connection:
         return got
 
     def closed(self, *, reading: bool = True) -> bool:
-        """True if the server has closed. With `reading`, what has come is thrown away."""
+        """True if the server has closed. With `reading`, what has arrived is discarded."""
         self._socket.setblocking(False)
         try:
             if reading:
@@ -75,7 +75,7 @@ class Connection:
             self._socket.settimeout(_LIMIT_S)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._socket.close()
 
     def __enter__(self) -> Self:
@@ -93,22 +93,22 @@ class ApiServer:
 
     @property
     def port(self) -> int:
-        """Where."""
+        """The port."""
         return int(self.server.servers[0].sockets[0].getsockname()[1])
 
     @property
     def url(self) -> str:
-        """Where, for HTTP clients."""
+        """The address for HTTP clients."""
         return f"http://127.0.0.1:{self.port}"
 
     def connect(self) -> Connection:
-        """A new connection."""
+        """Open a new connection."""
         return Connection(self.port)
 
 
 @contextlib.contextmanager
 def serving(database_url: str, folder: Path, limits: Limits | None = None, **settings: str) -> Iterator[ApiServer]:
-    """The API, until the block ends."""
+    """Run the API until the block ends."""
     environment = {
         "DATABASE_URL": database_url, "ARTIFACT_URL": folder.as_uri(), "API_HOST": "127.0.0.1", **settings,
     }  # fmt: skip

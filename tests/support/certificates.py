@@ -1,4 +1,4 @@
-"""Certificates of the moment, for listeners that speak TLS."""
+"""Freshly made certificates, for listeners that speak TLS."""
 
 import datetime as dt
 import ipaddress
@@ -11,7 +11,9 @@ from cryptography.x509.oid import NameOID
 
 
 def self_signed(folder: Path, address: str) -> tuple[Path, Path]:
-    """A certificate for that IP address, which nobody trusts who is not told to, and its key. Returns both files."""
+    """Make a certificate for that IP address, trusted only by clients that are told to, and its key. Returns both
+    files.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "todoke test")])
     now = dt.datetime.now(dt.UTC)

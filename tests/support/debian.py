@@ -1,7 +1,7 @@
-"""Programs that only tests need, from Debian: `tool("spin")` is a path that can be run.
+"""Programs from Debian that only tests need: `tool("spin")` returns a path that can be run.
 
-Found on PATH; else installed, when this is root; else unpacked into `.todoke/debian`, which needs no rights and changes
-nothing on the machine. Packages that carry a daemon are always unpacked: installed, it would be started.
+A program is found on PATH; else installed, if this is root; else unpacked into `.todoke/debian`, which needs no rights
+and changes nothing on the machine. Packages with a daemon are always unpacked: installing them would start it.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ _APT = ("-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3")
 
 
 class ToolMissing(Exception):
-    """A program that a test needs is not here and could not be fetched; the message has the remedy."""
+    """A program that a test needs is missing and could not be fetched; the message has the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,11 @@ class _Source:
     daemon: bool = False
     """Installing the package would start a service."""
     sysroot: Sequence[str] = ()
-    """Packages that a compiler must find in one place when it is unpacked, although the machine has some of them."""
+    """Packages that a compiler must find in one place when it is unpacked, even if the machine has some of them."""
 
 
 _SOURCES = {
-    "chromium": _Source(("chromium", "fonts-ipaexfont-gothic")),  # the pages speak Japanese, too
+    "chromium": _Source(("chromium", "fonts-ipaexfont-gothic")),  # the pages have Japanese texts, too
     "spin": _Source(("spin",)),
     "cc": _Source(("gcc", "libc6-dev"), sysroot=("libc6", "libc6-dev", "libgcc-s1", "linux-libc-dev")),
     "prometheus": _Source(("prometheus",), daemon=True),
@@ -53,7 +53,9 @@ _SOURCES = {
 
 
 def tool(name: str, *, cache: Path = CACHE) -> Path:
-    """The path of a program of `_SOURCES`. The first call may take a minute; others wait for it. Raises ToolMissing."""
+    """Return the path of a program of `_SOURCES`. The first call may take a minute; others wait for it. Raises
+    ToolMissing.
+    """
     source = _SOURCES[name]
     if found := _found(name, cache):
         return found
@@ -131,14 +133,14 @@ def _unpack(name: str, source: _Source, cache: Path) -> None:
 def _unpack_packages(packages: Sequence[str], root: Path) -> None:
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        # As root, apt-get would give its rights up for a user who may not write here.
+        # As root, apt-get would switch to a user who may not write here.
         _apt_get(["download", "-o", "APT::Sandbox::User=root", *dict.fromkeys(packages)], Path(scratch))
         for package in sorted(Path(scratch).glob("*.deb")):
             subprocess.run(["dpkg-deb", "-x", package, root], capture_output=True, text=True, check=True)
 
 
 def _wrap(name: str, cache: Path, *, compiler: bool) -> None:
-    """Make a script that runs the unpacked program with the libraries that were unpacked beside it."""
+    """Make a script that runs the unpacked program with the libraries unpacked beside it."""
     root = cache / "root"
     candidates = [root / "usr" / folder / name for folder in ("bin", "sbin")]
     program = root / "usr/bin/gcc" if compiler else next((p for p in candidates if p.exists()), None)

@@ -28,7 +28,7 @@ class Stream:
         self._lines = response.iter_lines()
 
     def next(self) -> Event | None:
-        """The next event or comment; None when the server has ended the stream."""
+        """Return the next event or comment; None when the server has ended the stream."""
         event, any_line = Event(), False
         for line in self._lines:
             if not line:
@@ -51,14 +51,14 @@ class Stream:
         return None
 
     def named(self, name: str) -> Event:
-        """The next event of that name."""
+        """Return the next event of that name."""
         while (event := self.next()) is not None:
             if event.name == name:
                 return event
         raise AssertionError(f"the stream ended without {name!r}")
 
     def rest(self) -> list[Event]:
-        """All that comes until the server ends the stream."""
+        """Return everything that arrives until the server ends the stream."""
         found = []
         while (event := self.next()) is not None:
             found.append(event)
@@ -67,7 +67,7 @@ class Stream:
 
 @contextlib.contextmanager
 def listening(url: str, **headers: str) -> Iterator[Stream]:
-    """An open stream, which is hung up at the end of the block."""
+    """Open a stream, which is closed at the end of the block."""
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     with httpx.Client(timeout=60) as client, client.stream("GET", url, headers=given) as response:
         yield Stream(response)

@@ -1,4 +1,4 @@
-"""Waiting in tests: bounded, and with a reason when it was in vain."""
+"""Waiting in tests: with a limit, and a reason if the wait fails."""
 
 import threading
 import time
@@ -11,11 +11,11 @@ _pause = threading.Event()
 
 
 class NotYet(Exception):
-    """Raised while looking: not true yet, and this is what is seen instead."""
+    """Raised while looking: not true yet. The message is what was seen instead."""
 
 
 def eventually(look: Callable[[], T], *, within_s: float = 60, what: str = "", every_s: float = 0.02) -> T:
-    """Look until the result is true, and return it. Fails with what was last seen after `within_s` seconds."""
+    """Call `look` until its result is true, and return it. Fails with what was last seen after `within_s` seconds."""
     give_up_at = time.monotonic() + within_s
     while True:
         seen: object

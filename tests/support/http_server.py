@@ -12,24 +12,24 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class QuietHandler(BaseHTTPRequestHandler):
-    """Keeps its connections, writes no log, and answers in one piece."""
+    """Keeps its connections open, writes no log, and answers in one piece."""
 
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # head and body leave together
+    wbufsize = -1  # head and body are sent together
     disable_nagle_algorithm = True
 
     def handle_expect_100(self) -> bool:
-        """Let the client go on at once: one of S3 waits a second for this before it sends a file."""
+        """Let the client continue at once: an S3 client waits a second for this before it sends a file."""
         goes_on = super().handle_expect_100()
         self.wfile.flush()
         return goes_on
 
     def body(self) -> bytes:
-        """What the client sent."""
+        """Return the bytes that the client sent."""
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
     def answer(self, status: int, content: bytes = b"", headers: Mapping[str, str] = _NONE) -> None:
-        """Send it with its length."""
+        """Send an answer with its length."""
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -38,7 +38,7 @@ class QuietHandler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """Nothing: each server keeps what its tests look at."""
+        """Log nothing: each server keeps what its tests check."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -46,20 +46,20 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, *_: object) -> None:
-        """A client that was killed is no error here."""
+        """Ignore the error: a client that was killed is expected."""
 
 
 class LoopbackServer:
-    """Listens from the start until the block ends."""
+    """Listens from its construction until the block ends."""
 
     def __init__(self, handler: type[QuietHandler], port: int = 0, *, tls: tuple[Path, Path] | None = None) -> None:
-        """`tls`: the files of a certificate and of its key, to speak TLS with."""
+        """`tls`: the files of a certificate and of its key, for TLS."""
         self._server = _Server(("127.0.0.1", port), handler)
         self._scheme = "http"
         if tls is not None:
             speaking = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             speaking.load_cert_chain(*tls)
-            # Each client shakes hands in the thread that serves it: one that does not keeps no other waiting.
+            # Each client's handshake runs in the thread that serves it, so that a stalled one blocks no other.
             self._server.socket = speaking.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
@@ -68,7 +68,7 @@ class LoopbackServer:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """Its address."""
         return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:

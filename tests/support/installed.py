@@ -1,4 +1,4 @@
-"""A process that sees only some of the installed packages, as if the others were not there."""
+"""Runs a process that sees only some of the installed packages."""
 
 import importlib.metadata
 import re
@@ -44,7 +44,7 @@ def run_with(
 
 
 def closure(requirements: Iterable[str]) -> set[str]:
-    """The packages that pip would install here for these requirements; those of our own extras are left out."""
+    """Return the packages that pip would install here for these requirements, without those of our own extras."""
     found: dict[str, set[str]] = {}
     waiting = [Requirement(text) for text in requirements]
     while waiting:

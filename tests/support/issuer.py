@@ -1,4 +1,4 @@
-"""An issuer of tokens on a socket: it rotates its keys, lets people sign in, and lies when told to."""
+"""A token issuer on a socket: it rotates its keys, signs people in, and misbehaves on demand."""
 
 import base64
 import hashlib
@@ -25,7 +25,7 @@ _MADE: dict[str, Key] = {}
 
 
 def a_key(kid: str, algorithm: str = "RS256") -> Key:
-    """The key of that id, the same one in the whole run: RSA keys take long to make."""
+    """Return the key with that id, the same one throughout the run: RSA keys take long to generate."""
     if kid not in _MADE:
         about: Any = {"kid": kid, "use": "sig", "alg": algorithm}
         if algorithm.startswith(("RS", "PS")):
@@ -38,20 +38,20 @@ def a_key(kid: str, algorithm: str = "RS256") -> Key:
 
 
 class Issuer(LoopbackServer):
-    """Has `/.well-known/openid-configuration` and `/keys`, and counts who asks for them."""
+    """Serves `/.well-known/openid-configuration` and `/keys`, and counts requests for them."""
 
     def __init__(self) -> None:
         self.keys: list[Key] = [a_key("first")]
         self.asked: list[str] = []
         self.headers: dict[str, str] = {}
         self.lies: dict[str, Callable[[QuietHandler], None]] = {}
-        """Path → what answers in its place."""
+        """Path → the function that answers instead."""
         self.codes: dict[str, dict[str, str]] = {}
-        """Code → what the browser that got it had asked with; a code works once."""
+        """Code → the parameters of the browser that got it; a code works once."""
         self.id_claims: dict[str, Any] = {}
-        """What ID tokens say besides, or otherwise."""
+        """Claims that ID tokens have in addition or instead."""
         self.hung = threading.Event()
-        """Ends every answer that hangs."""
+        """Ends every hanging answer."""
         issuer = self
 
         class Handler(QuietHandler):
@@ -64,7 +64,7 @@ class Issuer(LoopbackServer):
         super().__init__(Handler)
 
     def answer(self, handler: QuietHandler) -> None:
-        """Answer a request as a good issuer does, or as it was told."""
+        """Answer a request as a correct issuer does, or as a lie demands."""
         self.asked.append(handler.path)
         if (lie := self.lies.get(handler.path)) is not None:
             lie(handler)
@@ -77,7 +77,7 @@ class Issuer(LoopbackServer):
             handler.answer(404)
 
     def signs_in(self, address: str, **claims: Any) -> dict[str, str]:
-        """Somebody signs in at the authorization endpoint. Returns what the browser is sent back with."""
+        """Sign somebody in at the authorization endpoint. Returns what the browser is sent back with."""
         asked = dict(parse_qsl(urlsplit(address).query))
         code = f"code-{len(self.codes)}-{asked['state'][:8]}"
         self.codes[code] = asked
@@ -85,7 +85,7 @@ class Issuer(LoopbackServer):
         return {"code": code, "state": asked["state"], "iss": self.url}
 
     def exchange(self, handler: QuietHandler) -> None:
-        """The token endpoint: a code for tokens, once, for who asked with the verifier of its challenge."""
+        """The token endpoint: exchanges a code for tokens, once, for the client with the verifier of its challenge."""
         form = dict(parse_qsl(handler.body().decode()))
         self.asked.append(handler.path)
         asked = self.codes.pop(form.get("code", ""), None)
@@ -108,7 +108,7 @@ class Issuer(LoopbackServer):
         handler.answer(200, json.dumps(content).encode(), {"Content-Type": "application/json", **self.headers})
 
     def claims(self, **changes: Any) -> dict[str, Any]:
-        """What a good token says; None leaves a claim out."""
+        """Return the claims of a valid token; None leaves a claim out."""
         now = int(time.time())
         claims = {
             "iss": self.url, "sub": "ann", "aud": "todoke", "tenant": "acme", "scope": "jobs:create jobs:read",
@@ -123,7 +123,7 @@ class Issuer(LoopbackServer):
         header: Mapping[str, Any] | None = None,
         **changes: Any,
     ) -> str:
-        """A token with these claims, signed by the newest key or another."""
+        """Return a token with these claims, signed by the newest key or another."""
         key = key or self.keys[-1]
         about = {"alg": algorithm, "typ": "at+jwt", "kid": key.kid, **(header or {})}
         about = {name: value for name, value in about.items() if value is not None}
@@ -131,22 +131,22 @@ class Issuer(LoopbackServer):
         return jws.serialize_compact(about, json.dumps(self.claims(**changes)), key, registry=registry)
 
     def unsigned(self, algorithm: str = "none", **changes: Any) -> str:
-        """A token that nobody has signed."""
+        """Return an unsigned token."""
         return self.forged({"alg": algorithm, "typ": "at+jwt", "kid": "first"}, **changes)
 
     def forged(self, header: Mapping[str, Any], **changes: Any) -> str:
-        """A token with that header, and no signature that fits."""
+        """Return a token with that header, and an invalid signature."""
         return ".".join(_text(json.dumps(part).encode()) for part in (header, self.claims(**changes))) + ".eA"
 
     def signed_with_the_public_key(self) -> str:
-        """The old trick: HS256 with the public key, which everybody has, as the shared secret."""
+        """The old trick: HS256 with the public key, which everyone has, as the shared secret."""
         key = self.keys[-1]
         assert isinstance(key, RSAKey)
         body, _, _ = self.unsigned("HS256").rpartition(".")
         return f"{body}.{_text(hmac.digest(key.as_pem(private=False), body.encode(), 'sha256'))}"
 
     def file(self, folder: Path, **fields: Any) -> Path:
-        """An API_OIDC_PATH that believes this issuer."""
+        """Write an API_OIDC_PATH file that trusts this issuer."""
         about = {"issuer": self.url, "audiences": ["todoke"], "tenant_claim": "tenant", **fields}
         lines = [f"{name} = {json.dumps(value)}" for name, value in about.items() if not isinstance(value, dict)]
         for name, value in about.items():

@@ -14,7 +14,7 @@ from shared.jobs.submit import submit
 
 
 def a_submission(*, idempotency_key: str | None = None, **changes: Any) -> Submission:
-    """A request for the built-in calendar. What it asks for is in the digests of its key."""
+    """Return a request for the built-in calendar. Its content is in the digests of its key."""
     fields: dict[str, Any] = {
         "id": uuid7(),
         "tenant": "acme",
@@ -36,7 +36,7 @@ def a_submission(*, idempotency_key: str | None = None, **changes: Any) -> Submi
 
 
 def a_job(conn: Connection, **changes: Any) -> UUID:
-    """A waiting job."""
+    """Create a waiting job."""
     submission = a_submission(**changes)
     [answer] = submit(conn, [submission])
     assert not isinstance(answer, Capped)
@@ -51,30 +51,30 @@ def started(conn: Connection, job_id: UUID, *, worker: str = "w1", lease_s: floa
 
 
 def expire_lease(conn: Connection, job_id: UUID) -> None:
-    """Time passes until the lease has run out."""
+    """Let time pass until the lease has run out."""
     conn.execute(
         text("UPDATE jobs SET lease_until = clock_timestamp() - interval '1 s' WHERE id = :id"), {"id": job_id}
     )
 
 
 def pass_time(conn: Connection, job_id: UUID, column: str) -> None:
-    """Time passes until the moment in `column` is a minute ago."""
+    """Let time pass until the moment in `column` is a minute ago."""
     conn.execute(
         text(f"UPDATE jobs SET {column} = clock_timestamp() - interval '1 min' WHERE id = :id"), {"id": job_id}
     )
 
 
 def row(conn: Connection, job_id: UUID) -> Any:
-    """The job's row."""
+    """Return the job's row."""
     return conn.execute(text("SELECT * FROM jobs WHERE id = :id"), {"id": job_id}).one()
 
 
 def count(conn: Connection, table: str) -> int:
-    """Rows in a table."""
+    """Return the number of rows in a table."""
     return int(conn.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
 
 
 def verbs(conn: Connection, job_id: UUID) -> list[str]:
-    """The job's history, as the verbs that made it."""
+    """Return the job's history, as the verbs that made it."""
     found = conn.execute(text("SELECT verb FROM job_events WHERE job_id = :id ORDER BY version"), {"id": job_id})
     return [str(verb) for verb in found.scalars()]

@@ -24,13 +24,13 @@ COLUMNS = [
 
 
 def rows_file(rows: Sequence[Sequence[Any]], *, of: int | None = None, columns: Sequence[Any] = COLUMNS) -> bytes:
-    """What `shared.reports.first_rows` writes of these rows."""
+    """Return what `shared.reports.first_rows` writes for these rows."""
     head = {"columns": columns, "rows": len(rows), "of": len(rows) if of is None else of}
     return "".join(f"{json.dumps(one, ensure_ascii=False)}\n" for one in (head, *rows)).encode()
 
 
 def png(width: int = 4, height: int = 6) -> bytes:
-    """A white picture."""
+    """Return a white picture."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

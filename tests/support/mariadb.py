@@ -1,4 +1,4 @@
-"""A MariaDB server for tests: Debian's own, on loopback, with a database `shop` and a user who reads it."""
+"""A MariaDB server for tests: Debian's own, on loopback, with a database `shop` and a user who may read it."""
 
 import contextlib
 import os
@@ -31,16 +31,16 @@ class MariaDb:
 
     port: int
     certificate: Path
-    """By which its name, 127.0.0.1, can be verified."""
+    """The certificate that verifies its name, 127.0.0.1."""
 
     def admin(self) -> Any:
-        """A connection that may do everything."""
+        """Return a connection with all rights."""
         return pymysql.connect(
             host="127.0.0.1", port=self.port, user="admin", password=PASSWORD, database="shop", autocommit=True
         )
 
     def run(self, *statements: str) -> None:
-        """Run statements that give nothing."""
+        """Run statements without results."""
         with contextlib.closing(self.admin()) as connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
@@ -48,8 +48,8 @@ class MariaDb:
 
 @contextlib.contextmanager
 def running() -> Iterator[MariaDb]:
-    """Start a server in a folder of its own, for as long as the block lasts."""
-    # The path of a socket is short (107 bytes), and pytest's folders are not.
+    """Run a server in its own folder, for as long as the block lasts."""
+    # A socket's path is limited to 107 bytes, and pytest's folders are longer.
     with tempfile.TemporaryDirectory(prefix="todoke-mariadb-") as folder:
         yield from _running(Path(folder))
 

@@ -1,4 +1,6 @@
-"""The order in which a run begins its tests: what takes longest first, on every lane, or it would end alone."""
+"""The order in which a run starts its tests: the longest first, on every lane, since otherwise one would run alone at
+the end.
+"""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -7,7 +9,9 @@ T = TypeVar("T")
 
 
 def spread(longest: Sequence[T], others: Sequence[T], lanes: int) -> list[T]:
-    """All of them, so that each lane begins with a share of the longest. `--dist worksteal` deals out equal chunks."""
+    """Return all items in an order that gives each lane a share of the longest first. `--dist worksteal` deals out
+    equal chunks.
+    """
     left, chunks = len(longest) + len(others), []
     begin = 0
     for lane in range(lanes):

@@ -1,4 +1,4 @@
-"""A collector: takes OTLP over HTTP, decodes it, and keeps the spans."""
+"""A collector that takes OTLP over HTTP, decodes it, and keeps the spans."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +39,7 @@ class Collector(LoopbackServer):
         super().__init__(Handler)
 
     def named(self, name: str, trace_id: str) -> list[Seen]:
-        """The spans of that name in that trace, in order of arrival."""
+        """Return the spans of that name in that trace, in order of arrival."""
         return [span for span in self.spans if (span.name, span.trace_id) == (name, trace_id)]
 
 

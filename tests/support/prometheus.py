@@ -1,4 +1,4 @@
-"""A real Prometheus over real services, with the shipped rules in a shorter time."""
+"""A real Prometheus over real services, with the shipped rules on a shorter time scale."""
 
 import re
 import sys
@@ -16,7 +16,7 @@ from tests.support.eventually import eventually
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "prometheus"
 FASTER = 30
-"""By how much the rules' windows and `for` are shortened: 5 minutes are 10 seconds. Thresholds stay as they are."""
+"""The factor by which the rules' windows and `for` are shortened: 5 minutes become 10 seconds. Thresholds stay."""
 SCRAPE_S = 2
 
 _WINDOW = re.compile(r"(?:(?<=\[)|(?<=\boffset ))(\d+)([smh])\b")
@@ -24,7 +24,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
 def shorter(expression: str) -> str:
-    """The expression over windows and offsets FASTER times as short, and no shorter than what five scrapes fill."""
+    """Return the expression with windows and offsets FASTER times as short, but not shorter than five scrapes."""
     return _WINDOW.sub(lambda found: _shorter(found[1], found[2]), expression)
 
 
@@ -33,7 +33,7 @@ def _shorter(number: str, unit: str) -> str:
 
 
 def rules() -> Sequence[dict[str, Any]]:
-    """Every shipped rule."""
+    """Return every shipped rule."""
     files = [yaml.safe_load(file.read_text()) for file in sorted((SHIPPED / "rules").glob("*.yml"))]
     return [rule for content in files for group in content["groups"] for rule in group["rules"]]
 
@@ -90,7 +90,7 @@ class Prometheus:
             return False
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        """The instant vector of an expression. Fails if Prometheus refuses it."""
+        """Return the instant vector of an expression. Fails if Prometheus refuses it."""
         answer = httpx.get(
             f"http://127.0.0.1:{self._port}/api/v1/query", params={"query": expression}, timeout=60
         ).json()
@@ -99,7 +99,7 @@ class Prometheus:
         return found
 
     def fired(self) -> set[str]:
-        """The alerts that have been firing at any time."""
+        """Return the alerts that have been firing at any time."""
         return {
             found["metric"]["alertname"]
             for found in self.query('max by (alertname) (max_over_time(ALERTS{alertstate="firing"}[1h]))')

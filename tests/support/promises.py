@@ -1,4 +1,4 @@
-"""What Todoke promises (docs/explanation/how-we-know.md), as queries that must return no row."""
+"""Todoke's promises (docs/explanation/how-we-know.md), as queries that must return no row."""
 
 import hashlib
 from collections.abc import Collection, Sequence
@@ -16,7 +16,7 @@ _EDGES = ", ".join(
     for e in sorted(LEGAL_EDGES, key=str)
 )
 
-# Promise 1 (accepted means final, in bounded time) is asked once the system has come to rest.
+# Promise 1 (accepted means final, in bounded time) is checked once the system is at rest.
 AT_REST = {
     "1: every accepted job is final": "SELECT id, status FROM jobs WHERE finished_at IS NULL",
     "2: no message waits for nothing": "SELECT id, payload FROM outbox",
@@ -43,11 +43,11 @@ SEEN = """
 
 _NO_STRAY_DOORBELL = "2: no outbox row without its job"
 
-# clock_timestamp() and not now(): the snapshot is younger than now(), and what left in between is rightly gone.
+# clock_timestamp() and not now(): the snapshot is younger than now(), and rows deleted in between are rightly gone.
 ALWAYS = {
     "1: the sweeper sees every unfinished job": f"""
         SELECT id FROM jobs WHERE finished_at IS NULL EXCEPT ALL ({SEEN})""",
-    # With fewer: nothing counts jobs that were forgotten.
+    # A larger count is right: the history keeps counting deleted jobs.
     "1: the history counts every job that has ended": """
         SELECT ended, counted
           FROM (SELECT count(*) AS ended FROM jobs
@@ -56,7 +56,7 @@ ALWAYS = {
                (SELECT coalesce(sum(jobs), 0) AS counted
                   FROM (SELECT jobs FROM job_minutes UNION ALL SELECT jobs FROM job_hours) AS kept) AS of_history
          WHERE counted < ended""",
-    # Those that were born into the list are counted when they leave it.
+    # Jobs created directly in the list are counted when they leave it.
     "1: the history counts every job that was accepted": """
         SELECT there, counted
           FROM (SELECT count(*) AS there FROM jobs
@@ -88,7 +88,7 @@ ALWAYS = {
            AND e.lease_token IS DISTINCT FROM (
                SELECT s.lease_token FROM job_events s WHERE s.job_id = e.job_id AND s.verb = 'start'
                   AND s.version < e.version ORDER BY s.version DESC LIMIT 1)""",
-    # A report type without files answers in the job itself: its jobs ask for no format.
+    # A report type without files answers in the job itself: its jobs request no format.
     "4: an answer if and only if SUCCESS": """
         SELECT j.id FROM jobs j
          WHERE (cardinality(j.formats) = 0 AND j.status = 'SUCCESS') <> coalesce(j.result ? 'answer', false)""",
@@ -107,7 +107,7 @@ ALWAYS = {
            AND cardinality(j.formats) <> (
                SELECT count(*) FROM artifacts a
                 WHERE a.job_id = j.id AND a.format NOT IN ('manifest', 'attachment', 'rows', 'page'))""",
-    # What stands beside the files stays no longer than they do, and shows nothing of a job that was deleted.
+    # Previews are kept no longer than the files, and show nothing of a deleted job.
     "4: a preview has its files beside it": """
         SELECT p.job_id, p.name FROM artifacts p LEFT JOIN jobs j ON j.id = p.job_id AND j.lease_token = p.lease_token
          WHERE p.format IN ('rows', 'page')
@@ -205,12 +205,12 @@ ALWAYS = {
     "8: the trail tells of nothing that did not happen": """
         SELECT a.id, a.object FROM audit a JOIN jobs j ON a.object = 'jobs/' || j.id
          WHERE a.action = 'jobs.cancel' AND j.cancel_requested_at IS NULL""",
-    # Without keys every client is this tenant; tests that cancel past the API do so for others.
+    # Without keys every client is this tenant; tests that cancel without the API do so for others.
     "8: the trail tells of every cancellation": """
         SELECT j.id FROM jobs j WHERE j.tenant = 'default' AND j.cancel_requested_at IS NOT NULL AND NOT EXISTS (
                SELECT FROM audit a WHERE a.object = 'jobs/' || j.id AND a.action = 'jobs.cancel') AND NOT EXISTS (
                SELECT FROM schedule_ticks t WHERE t.tenant = j.tenant AND t.detail LIKE '%' || j.id || '%')""",
-    # What `tests` make past the API has no maker.
+    # Keys that `tests` create without the API have no creator.
     "8: the trail tells of every key that was made": """
         SELECT k.id FROM api_keys k WHERE k.created_by IS NOT NULL AND NOT EXISTS (
                SELECT FROM audit a WHERE a.action = 'keys.create' AND a.object = 'keys/' || k.id
@@ -236,16 +236,16 @@ ALWAYS = {
 
 
 def at_rest(conn: Connection) -> bool:
-    """True once promise 1 can be asked, and holds."""
+    """True once promise 1 can be checked, and holds."""
     return not any(conn.execute(text(query)).first() for query in AT_REST.values())
 
 
 def broken(
     conn: Connection, *, at_rest: bool = True, gone: Collection[UUID] = ()
 ) -> dict[str, list[tuple[object, ...]]]:
-    """The promises that do not hold, with up to five rows of evidence each.
+    """Return the promises that do not hold, with up to five rows of evidence each.
 
-    `gone`: jobs that may have been forgotten while the sweeper's second doorbell for them was still on its way.
+    `gone`: jobs that may have been deleted while the sweeper's second doorbell for them was still on its way.
     """
     asked = {**ALWAYS, **AT_REST} if at_rest else ALWAYS
     found = {}
@@ -259,7 +259,7 @@ def broken(
 
 
 def broken_files(conn: Connection, folder: Path, *, jobs: Sequence[UUID] | None = None) -> list[str]:
-    """Artifacts (of these jobs, or all) whose file is not there, or is not what the row says."""
+    """Return the artifacts (of these jobs, or all) whose file is missing, or does not match its row."""
     rows = conn.execute(
         text("SELECT j.tenant, a.job_id, a.lease_token, a.name, a.size_bytes, a.sha256 "
              "FROM artifacts a JOIN jobs j ON j.id = a.job_id "

@@ -1,20 +1,20 @@
-"""What Todoke promises to those who want to be told, as queries that must return no row."""
+"""Todoke's promises about notifications, as queries that must return no row."""
 
 _ENDS = "('job.succeeded', 'job.failed', 'job.cancelled')"
-# The events that were spread, each with the figures of the report that its job made.
+# The distributed events, each with the figures of its job's report.
 _EVENTS = """webhook_events e
           LEFT JOIN LATERAL (
                SELECT coalesce(j.result -> 'figures', '{}') || jsonb_build_object('rows', max(a.rows)) AS figures
                  FROM jobs j LEFT JOIN artifacts a ON a.job_id = j.id
                 WHERE j.id = e.job_id AND e.type = 'job.succeeded' GROUP BY j.id) AS f ON true
           JOIN (SELECT) AS spread ON e.spread_at IS NOT NULL"""
-# Whoever changes a webhook wants to be told of what happens from then on.
+# A webhook is owed the events since its last change.
 _ASKED_BEFORE = "w.disabled_at IS NULL AND w.updated_at < e.at"
 _FIGURES_ARE_THERE = "(e.type <> 'job.succeeded' OR EXISTS (SELECT FROM artifacts kept WHERE kept.job_id = e.job_id))"
 
 
 def _met(when: str) -> str:
-    """True if the event is to be told under these conditions: said anew here, and not by the code that is asked."""
+    """True if the event meets these conditions: computed here, independently of the product's code."""
     return f"""({when} IS NULL OR e.type NOT IN {_ENDS} OR EXISTS (
                SELECT FROM jsonb_array_elements({when}) AS one
                 WHERE one = '"failure"' AND e.type = 'job.failed'
@@ -29,7 +29,7 @@ TOLD = {
          WHERE j.finished_at IS NULL OR j.status <> e.status OR j.tenant <> e.tenant
             OR e.type <> 'job.expired' AND (e.version > j.version OR e.type <> CASE j.status
                 WHEN 'SUCCESS' THEN 'job.succeeded' WHEN 'FAILED' THEN 'job.failed' ELSE 'job.cancelled' END)""",
-    # Asked by whoever changes no webhook meanwhile: one that is there since before the end wanted to know of it.
+    # For runs that change no webhook: one that existed before the end was subscribed to it.
     "12: an end that somebody wants to know of has its event": """
         SELECT j.id FROM jobs j WHERE j.finished_at IS NOT NULL AND EXISTS (
                SELECT FROM webhooks w WHERE w.tenant = j.tenant AND w.updated_at < j.created_at

@@ -21,16 +21,16 @@ _NEEDED = {
 
 
 def relay_settings(**environment: object) -> RelaySettings:
-    """Settings with their defaults but for these variables."""
+    """Return default settings, except for these variables."""
     return RelaySettings.from_environment({**_NEEDED, **{name: str(value) for name, value in environment.items()}})
 
 
 def a_publisher(
     engine: Engine, queue: Queue, *, batch: int | None = None, ahead: int = 100_000, **sinks: Sink
 ) -> Publisher:
-    """A publisher whose doorbells go to `queue`, and messages of other topics to the sinks of their names.
+    """Return a publisher whose doorbells go to `queue`, and messages of other topics to the sinks of those names.
 
-    It takes nothing for a flood that `ahead` does not tell it to.
+    It treats a backlog as a flood only above `ahead`.
     """
     settings = relay_settings()
     ringing = QueueSink(queue, deadline_s=settings.send_deadline_s)
@@ -38,12 +38,14 @@ def a_publisher(
 
 
 def a_sweeper(engine: Engine, queue: Queue, *, tidy_rest_s: float = 0.0, **environment: Any) -> Sweeper:
-    """A sweeper that takes nothing in the outbox for settled, and spares no lease unless RELAY_SPARE_S says so."""
+    """Return a sweeper that considers nothing in the outbox settled, and spares no lease unless
+    RELAY_SPARE_S says so.
+    """
     settings = relay_settings(**{"RELAY_SPARE_S": 0, **environment})
     return Sweeper(engine, queue, settings, settled_floor=lambda: 0, tidy_rest_s=tidy_rest_s)
 
 
 def the_gauges(engine: Engine, queue: Queue) -> Gauges:
-    """Gauges that take nothing for settled or finished."""
+    """Return gauges that consider nothing settled or finished."""
     late_after_s = relay_settings().late_after_s
     return Gauges(engine, queue, settled_floor=lambda: 0, unfinished_floor=lambda: START, late_after_s=late_after_s)

@@ -1,4 +1,4 @@
-"""AWS credentials that are renewed before every call, and a server that writes down whose key signed."""
+"""AWS credentials that are renewed before every call, and a server that records whose key signed."""
 
 import json
 import re
@@ -45,7 +45,7 @@ class Listening(LoopbackServer):
 
 
 def renew_always(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Credentials whose every use asks for new ones: they expire within the minutes in which they are renewed."""
+    """Install credentials that are renewed on every use: they expire within the renewal period."""
     soon = (datetime.now(UTC) + timedelta(seconds=60)).isoformat()
     (folder / "helper.py").write_text(_HELPER)
     command = f"{sys.executable} {folder / 'helper.py'} {folder / 'counter'} {soon}"

@@ -1,4 +1,4 @@
-"""An S3 store of another maker: the emulator behind a proxy that refuses or drops a header, or answers in its place."""
+"""An S3 store of another vendor: the emulator behind a proxy that refuses or drops a header, or answers instead."""
 
 import http.client
 from collections.abc import Callable, Mapping
@@ -12,16 +12,16 @@ _HOP = {"connection", "transfer-encoding", "content-length", "date", "server"}
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the proxy was asked."""
+    """A request to the proxy."""
 
     method: str
     path: str
     headers: Mapping[str, str]
-    """Names in small letters."""
+    """By lower-case names."""
 
 
 Refuse = Callable[[Request], tuple[int, str] | None]
-"""The status and code with which a request is answered instead, or None."""
+"""The status and code to answer a request with instead, or None."""
 
 
 def _nothing(_: Request) -> None:
@@ -32,7 +32,7 @@ class S3Proxy(LoopbackServer):
     """Listens until the block ends. `seen` holds every request in order."""
 
     def __init__(self, behind: str, *, refuse: Refuse = _nothing, drop: str = "") -> None:
-        """`drop`: headers whose names begin so are not passed on, as a store does that does not know them."""
+        """`drop`: headers whose names begin so are not forwarded, as by a store that does not know them."""
         self.refuse = refuse
         self.seen: list[Request] = []
         proxy, host = self, urlsplit(behind).netloc
@@ -70,7 +70,7 @@ class S3Proxy(LoopbackServer):
 
 
 def header(name: str, status: int, code: str = "", *, method: str = "") -> Refuse:
-    """Refuses every request with a header whose name begins so."""
+    """Refuse every request with a header whose name begins so."""
 
     def refuse(request: Request) -> tuple[int, str] | None:
         has = any(header.startswith(name) for header in request.headers)
@@ -80,5 +80,5 @@ def header(name: str, status: int, code: str = "", *, method: str = "") -> Refus
 
 
 def batch_deletes(status: int, code: str = "NotImplemented") -> Refuse:
-    """Refuses DeleteObjects."""
+    """Refuse DeleteObjects."""
     return lambda request: (status, code) if request.method == "POST" and request.path.endswith("?delete") else None

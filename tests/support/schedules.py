@@ -28,7 +28,7 @@ def a_schedule(
     jitter_s: int = 0,
     **wanted: Any,
 ) -> UUID:
-    """A schedule whose first tick is so far from now, by the database's clock."""
+    """Create a schedule whose first tick is that far from now, by the database's clock."""
     now = store.now(conn)
     timing = Timing(None, every_s, "UTC", now + first, until, jitter_s)
     fields: dict[str, Any] = {
@@ -51,12 +51,12 @@ def a_schedule(
 
 
 def schedule(conn: Connection, schedule_id: UUID) -> Any:
-    """Its row."""
+    """Return its row."""
     return conn.execute(text("SELECT * FROM schedules WHERE id = :id"), {"id": schedule_id}).one()
 
 
 def ticks(conn: Connection, schedule_id: UUID) -> list[Any]:
-    """Its history, oldest first."""
+    """Return its history, oldest first."""
     found = conn.execute(
         text("SELECT * FROM schedule_ticks WHERE schedule_id = :id ORDER BY tick"), {"id": schedule_id}
     )
@@ -64,12 +64,12 @@ def ticks(conn: Connection, schedule_id: UUID) -> list[Any]:
 
 
 def jobs_of(conn: Connection, schedule_id: UUID) -> list[Any]:
-    """Its jobs, oldest first."""
+    """Return its jobs, oldest first."""
     return list(conn.execute(text("SELECT * FROM jobs WHERE schedule_id = :id ORDER BY id"), {"id": schedule_id}))
 
 
 def hours_pass(conn: Connection, schedule_id: UUID, hours: float) -> None:
-    """Everything about the schedule becomes so much older."""
+    """Make everything about the schedule so many hours older."""
     moved = ", ".join(
         f"{name} = {name} - make_interval(secs => :s)" for name in ("begins_at", "next_tick", "due_at", "last_tick")
     )

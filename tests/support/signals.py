@@ -1,8 +1,8 @@
-"""Processes that tests start take Ctrl-C, also when whoever started the tests does not.
+"""Processes that tests start react to Ctrl-C, even if the process that started the tests ignores it.
 
-A shell without job control starts what it puts in the background with SIGINT ignored (POSIX, XCU 2.11), and so does
-much of what runs a suite at night. A process that ignores a signal hands that on to all that it starts, and a program
-that finds SIGINT ignored leaves it so, as it should. A test that presses Ctrl-C would wait for nothing.
+A shell without job control starts background jobs with SIGINT ignored (POSIX, XCU 2.11), and so do many tools that run
+a suite at night. A process that ignores a signal passes that on to everything that it starts, and a program that finds
+SIGINT ignored leaves it so, as it should. A test that sends Ctrl-C would wait in vain.
 """
 
 import signal
@@ -13,14 +13,15 @@ import pytest
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """SIGINT is taken and thrown away if it was ignored; where tests run, not in a process that only starts those.
+    """Handle SIGINT by doing nothing if it was ignored; in the processes that run tests, not in one that only starts
+    them.
 
-    The tests go on as before when it comes, while a program that they start begins without a handler: a handler does
-    not outlive `exec`, and ignorance does.
+    The tests still continue when it arrives, while a program that they start begins with the default: a handler does
+    not outlive `exec`, ignoring does.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, _throw_away)
 
 
 def _throw_away(_number: int, _frame: FrameType | None) -> None:
-    """Nothing happens."""
+    """Do nothing."""

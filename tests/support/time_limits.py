@@ -1,7 +1,7 @@
-"""A test that does not end within its time fails in words: which test, how long it may take, where its threads stood.
+"""A test that exceeds its time fails with an explanation: which test, its limit, and where its threads stood.
 
-pytest-timeout alone ends the process, because nothing less ends a test that hangs in C, and all that is told then is
-that "worker 'gw0' crashed". Here the process leaves a note before, and the one that reports finds it.
+pytest-timeout alone ends the process, because nothing less ends a test that hangs in C, and the only report is then
+that "worker 'gw0' crashed". Here the process first leaves a note, and the reporting process finds it.
 """
 
 import faulthandler
@@ -16,11 +16,11 @@ import pytest
 import pytest_timeout  # type: ignore[import-untyped]
 
 _NOTES = "TODOKE_TEST_NOTES"
-"""The environment's name for the folder of notes: the processes of pytest-xdist inherit it."""
+"""The environment variable with the folder of notes: the processes of pytest-xdist inherit it."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the folder, once for a run and its processes."""
+    """Create the folder, once for a run and its processes."""
     if _NOTES not in os.environ:
         folder = tempfile.TemporaryDirectory(prefix="todoke-notes-")
         os.environ[_NOTES] = folder.name
@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
-    """In the place of pytest-timeout's own timer, whose work it ends with."""
+    """Replaces pytest-timeout's own timer, whose work it does at the end."""
     if settings.method != "thread":
         return None
     timer = threading.Timer(settings.timeout, _time_is_up, (item, settings))
@@ -62,7 +62,7 @@ def _time_is_up(item: pytest.Item, settings: Any) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_handlecrashitem(crashitem: str, report: pytest.TestReport) -> None:
-    """Tell what the process of the test left behind."""
+    """Report the note of the test's process."""
     note = _note(crashitem)
     if note.exists():
         report.longrepr = note.read_text(errors="replace")

@@ -1,4 +1,4 @@
-"""Who is told, for the tests of webhooks: keys that seal secrets, a relay's share of them, and somebody who listens."""
+"""Fixtures for the tests of webhooks: keys that encrypt secrets, a relay's share of the webhooks, and a listener."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.support.webhooks import Listener, a_relays_share, secret_keys
 
 @pytest.fixture
 def sealing(tmp_path: Path) -> SecretKeys:
-    """Keys for the secrets of webhooks, of this test's own."""
+    """Keys for the secrets of webhooks, for this test only."""
     return secret_keys(tmp_path)
 
 
@@ -29,6 +29,6 @@ def teller(database_url: str, sealing: SecretKeys) -> Iterator[Webhooks]:
 
 @pytest.fixture
 def listener() -> Iterator[Listener]:
-    """Somebody who is told."""
+    """A receiver of webhooks."""
     with Listener() as one:
         yield one

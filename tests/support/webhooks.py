@@ -1,4 +1,4 @@
-"""Webhooks for tests: somebody who listens, keys that seal, and a relay's share."""
+"""Webhooks for tests: a listener, keys that encrypt secrets, and a relay's share."""
 
 import base64
 import threading
@@ -22,11 +22,11 @@ from shared.webhooks.webhook import Wanted
 from tests.support.http_server import LoopbackServer, QuietHandler
 
 OPEN = Egress(read_networks("loopback"), (), read_ports("1-65535"))
-"""Lets webhooks lead to this machine."""
+"""Lets webhooks reach this machine."""
 
 
 class Heard(NamedTuple):
-    """A request that a listener got."""
+    """A request that a listener received."""
 
     path: str
     headers: Mapping[str, str]
@@ -34,7 +34,7 @@ class Heard(NamedTuple):
 
 
 class Listener:
-    """Somebody who is told. `answer` says with what status, body and headers it answers a request."""
+    """A receiver of webhooks. `answer` returns the status, body and headers for a request."""
 
     def __init__(self, *, tls: tuple[Path, Path] | None = None) -> None:
         """`tls`: the files of a certificate and of its key."""
@@ -45,7 +45,7 @@ class Listener:
         self._lock = threading.Lock()
 
     def hear(self, request: Heard) -> tuple[int, bytes, Mapping[str, str]]:
-        """Keep it, and decide what it is answered."""
+        """Keep the request, and return its answer."""
         with self._lock:
             self.heard.append(request)
         return self.answer(request)
@@ -67,7 +67,7 @@ class Listener:
 
 
 def secret_keys(folder: Path) -> SecretKeys:
-    """Keys of this folder's own; the same ones each time."""
+    """Return the keys of this folder, the same ones each time."""
     file = folder / "secrets.keys"
     if not file.exists():
         file.write_text(f"test {base64.b64encode(bytes(32)).decode()}\n")
@@ -94,7 +94,7 @@ def a_webhook(
     report_types: list[str] | None = None,
     secret: bytes | None = None,
 ) -> UUID:
-    """A webhook at that address."""
+    """Create a webhook at that address."""
     webhook_id = uuid7()
     origin = "/".join(url.split("/")[:3])
     sealed = keys.seal(secret or new_secret(), of=store.owner_of_secret(webhook_id))
@@ -104,27 +104,27 @@ def a_webhook(
 
 
 def events(conn: Connection) -> list[Any]:
-    """All events, oldest first."""
+    """Return all events, oldest first."""
     return list(conn.execute(text("SELECT * FROM webhook_events ORDER BY id")))
 
 
 def deliveries(conn: Connection) -> list[Any]:
-    """All deliveries, oldest first."""
+    """Return all deliveries, oldest first."""
     return list(conn.execute(text("SELECT * FROM webhook_deliveries ORDER BY id")))
 
 
 def attempts(conn: Connection) -> list[Any]:
-    """All attempts, oldest first."""
+    """Return all attempts, oldest first."""
     return list(conn.execute(text("SELECT * FROM webhook_attempts ORDER BY delivery_id, number")))
 
 
 def make_due(conn: Connection) -> None:
-    """Time passes until every delivery that waits is due, and every lease is over."""
+    """Let time pass until every waiting delivery is due, and every lease is over."""
     conn.execute(text("UPDATE webhook_deliveries SET due_at = clock_timestamp() WHERE state = 'waiting'"))
     conn.execute(text("UPDATE webhooks SET throttled_until = NULL"))
 
 
 def settle(relay: Webhooks) -> None:
-    """Let the relay work until it finds nothing to do now."""
+    """Run the relay until it finds nothing to do."""
     while relay.run_once():
         pass

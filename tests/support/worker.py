@@ -1,4 +1,4 @@
-"""A worker's parts as a test wants them: its own engine, queue and renderer, and settings by their variables."""
+"""A worker's parts for tests: its own engine, queue and renderer, and settings by their variables."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,8 +36,9 @@ def worker_parts(
     name: str = "w",
     **settings: object,
 ) -> Parts:
-    """The parts of a worker that scratches in `folder`. Without `store` and `catalog`: a disk store below the folder,
-    and the built-in catalog."""
+    """Return the parts of a worker whose scratch folder is `folder`. Without `store` and `catalog`: a disk store below
+    the folder, and the built-in catalog.
+    """
     variables = {**_UNUSED, "WORKER_SCRATCH": folder, **settings}
     store = store or DiskStore(folder / "artifacts")
     read = WorkerSettings.from_environment({name: str(value) for name, value in variables.items()})

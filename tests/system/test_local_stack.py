@@ -1,4 +1,4 @@
-"""What `make run` stands on."""
+"""The basis of `make run`."""
 
 import errno
 import io

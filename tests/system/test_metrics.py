@@ -1,4 +1,4 @@
-"""What a scrape of real services gets."""
+"""What a scrape of real services returns."""
 
 import os
 import signal

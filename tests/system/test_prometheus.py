@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes real services under load: rules, alerts and dashboard ask nothing that has no answer."""
+"""A real Prometheus scrapes real services under load: every query of rules, alerts and dashboard has an answer."""
 
 import itertools
 import re

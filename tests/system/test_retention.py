@@ -1,4 +1,4 @@
-"""Retention by a real relay under a role with its own rights, killed in the middle of it."""
+"""Retention by a real relay under its own role, killed in the middle of it."""
 
 from uuid import UUID
 

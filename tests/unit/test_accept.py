@@ -1,4 +1,4 @@
-"""Who asks for a link as JSON, and who for the file."""
+"""Content negotiation for links: JSON or the file."""
 
 import pytest
 

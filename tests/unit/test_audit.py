@@ -1,4 +1,4 @@
-"""An audit tells "nothing is known against it" from "nothing is known of it"."""
+"""The audit distinguishes "no known vulnerabilities" from "no information"."""
 
 from typing import Any
 

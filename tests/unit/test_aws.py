@@ -1,4 +1,4 @@
-"""Sessions with AWS share what is public and nothing else."""
+"""AWS sessions share public data and nothing else."""
 
 import pytest
 

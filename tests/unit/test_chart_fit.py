@@ -1,4 +1,4 @@
-"""A chart says what its data are, whatever its author left open: sizes, single points, NULL, dates, long legends."""
+"""A chart is readable whatever its author left open: sizes, single points, NULL, dates, long legends."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A chart writes numbers as its columns' formats say, and numbers and dates in the ways of the document's language."""
+"""A chart writes numbers in its columns' formats, and numbers and dates in the document's language."""
 
 import json
 from collections.abc import Mapping, Sequence

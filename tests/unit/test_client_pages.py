@@ -1,4 +1,4 @@
-"""The pages of the client and its command are what the code says, and the lines that are shown first work."""
+"""The pages of the client and its command match the code, and the first code examples work."""
 
 import dataclasses
 import inspect

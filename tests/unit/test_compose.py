@@ -1,4 +1,4 @@
-"""What deploy/compose.yaml must not lose: hardening, limits, loopback ports, secrets kept to who needs them."""
+"""What deploy/compose.yaml must keep: hardening, limits, loopback ports, and secrets only where needed."""
 
 import re
 import subprocess

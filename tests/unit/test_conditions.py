@@ -1,4 +1,4 @@
-"""Conditions on who is told of a job's end: what meets them, and what is wrong with one."""
+"""Conditions of notifications about a job's end: what meets them, and what is wrong with one."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

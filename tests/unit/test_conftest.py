@@ -1,4 +1,4 @@
-"""What one test does to the process, the next does not find."""
+"""What one test does to the process is undone for the next."""
 
 import logging
 import sys

@@ -1,4 +1,4 @@
-"""Figures as the console's pages tell and draw them."""
+"""Figures as the console's pages write and draw them."""
 
 from datetime import UTC, datetime, timedelta
 

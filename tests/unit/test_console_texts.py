@@ -1,4 +1,4 @@
-"""The console's texts: complete in every language, and each page's key has one."""
+"""The console's texts: complete in every language, with one for each key of a page."""
 
 import ast
 import hashlib

@@ -1,4 +1,4 @@
-"""What import-linter cannot say of packages from elsewhere: which of SQLAlchemy's names may be known where."""
+"""What import-linter cannot check of external packages: where which of SQLAlchemy's names may be used."""
 
 import ast
 import re

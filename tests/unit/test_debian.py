@@ -1,4 +1,4 @@
-"""Programs from Debian are found, or asked for once, or refused with the remedy."""
+"""Programs from Debian are found, or installed once, or refused with the remedy."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every page is held to the code: its links, paths, commands, addresses, variables and examples."""
+"""Every page is checked against the code: its links, paths, commands, addresses, variables and examples."""
 
 import argparse
 import ast

@@ -1,4 +1,6 @@
-"""Where webhooks may lead: each way to write an address inside is met at the socket, whatever its name said before."""
+"""Where webhooks may connect: every notation of an internal address is caught at the socket, whatever its name resolved
+to before.
+"""
 
 from collections.abc import Iterator
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""What `pip install todoke-server` brings without extras, and what each extra adds; what is missing is told."""
+"""What `pip install todoke-server` installs without extras, and what each extra adds; missing ones are reported."""
 
 import tomllib
 from pathlib import Path

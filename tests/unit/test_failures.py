@@ -1,4 +1,4 @@
-"""Why jobs fail, told once: the codes, the page about them and the metrics' labels."""
+"""Why jobs fail, in one place: the codes, the page about them and the metrics' labels."""
 
 import ast
 import json

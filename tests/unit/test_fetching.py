@@ -1,4 +1,4 @@
-"""How an API gets at an issuer that is behind a company's proxy, or has a certificate of its own authority."""
+"""How an API reaches an issuer behind a company's proxy, or with a certificate of a private authority."""
 
 import base64
 from collections.abc import Iterator

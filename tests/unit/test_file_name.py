@@ -1,4 +1,4 @@
-"""A client may name its files, and no name can lead anywhere or trick anybody."""
+"""Clients may name their files, and no name can escape the folder or deceive anyone."""
 
 from datetime import UTC, datetime
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""The small pieces that everything stands on."""
+"""The small pieces that everything is built on."""
 
 import gc
 import json

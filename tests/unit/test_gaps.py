@@ -1,4 +1,4 @@
-"""After the gaps in a process's memory are filled, what it allocates lies on few pages."""
+"""After the gaps in a process's memory are filled, its allocations lie on few pages."""
 
 import ctypes
 import os

@@ -1,4 +1,4 @@
-"""What an image's HEALTHCHECK asks."""
+"""The HEALTHCHECK of an image."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""What the fork server has is immortal where Python can do that, and nothing else changes."""
+"""The fork server's objects are immortal where Python supports that, and nothing else changes."""
 
 import ctypes
 import os

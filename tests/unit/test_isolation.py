@@ -1,4 +1,4 @@
-"""What the worker says of its machine, and what it does where the kernel does not help."""
+"""What the worker reports about its machine, and what it does where the kernel offers no isolation."""
 
 import errno
 import functools

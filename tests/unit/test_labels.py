@@ -1,4 +1,4 @@
-"""What Todoke itself writes into documents is there in many languages, whole and drawable."""
+"""The texts that Todoke itself writes into documents exist in many languages, complete and drawable."""
 
 import json
 from dataclasses import fields

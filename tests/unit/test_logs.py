@@ -1,4 +1,4 @@
-"""Every line of a service is one JSON object, whoever writes it."""
+"""Every line of a service is one JSON object, whichever code writes it."""
 
 import json
 import subprocess

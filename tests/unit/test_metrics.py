@@ -1,4 +1,4 @@
-"""What the metrics are called and what their labels may hold."""
+"""The names of the metrics, and the values of their labels."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What generators of clients need of the description, as openapi-typescript and openapi-python-client read it."""
+"""What client generators require of the description, as openapi-typescript and openapi-python-client read it."""
 
 from collections.abc import Iterator
 from typing import Any

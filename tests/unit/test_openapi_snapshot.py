@@ -1,4 +1,4 @@
-"""The contract: what the API describes is whole, and no older client stumbles over it."""
+"""The contract: the API's description is complete, and no older client breaks."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""What takes longest begins each lane of a run."""
+"""The longest tests come first on each lane of a run."""
 
 from collections.abc import Sequence
 

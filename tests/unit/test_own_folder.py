@@ -1,4 +1,4 @@
-"""Folders of processes: those of the dead are removed, those of the living never."""
+"""Folders of processes: those of dead ones are removed, those of live ones never."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A URL whose password is not written as %XX is refused at the start, and nothing quotes what was made of it."""
+"""A URL whose password is not percent-encoded is refused at the start, and no message quotes it."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""`shared.plugin` is all that a report package needs, and its page in the docs tells the same."""
+"""`shared.plugin` is all that a report package needs, and its page in the docs agrees."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""What a connection string needs: sockets, ports, files; and its hosts with their addresses."""
+"""What a connection string requires: sockets, ports, files; and its hosts with their addresses."""
 
 import socket
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The token bucket of a tenant: what passes, what waits, and that several processes have one of it together."""
+"""The token bucket of a tenant: what passes, what waits, and that several processes share one."""
 
 import subprocess
 import sys

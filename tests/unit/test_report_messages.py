@@ -1,4 +1,4 @@
-"""What a report's process tells its worker is taken as it was told, or not at all."""
+"""Messages from a report's process to its worker are received as sent, or not at all."""
 
 import json
 from dataclasses import asdict, replace

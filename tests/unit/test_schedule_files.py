@@ -1,4 +1,4 @@
-"""Schedules as files of the catalog: what is read, and everything that is wrong with one, with its line."""
+"""Schedules as files of the catalog: what is read, and every error with its line."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""When schedules are due, where clocks are changed and where they are not."""
+"""When schedules are due, with and without changes of the clocks."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise

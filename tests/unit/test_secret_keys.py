@@ -1,4 +1,4 @@
-"""Secrets at rest: what seals them, what opens them, and what is said where the keys are missing."""
+"""Secrets at rest: what encrypts them, what decrypts them, and the message if the keys are missing."""
 
 import base64
 from pathlib import Path

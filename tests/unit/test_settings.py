@@ -1,4 +1,4 @@
-"""What an operator is told about an environment that makes no service: all of it, at once, in words."""
+"""What an operator is told about an invalid environment: every fault, at once, in words."""
 
 import itertools
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Those who ask at the same time share a look; none is told what was read before it asked, or what harms another."""
+"""Concurrent readers share a query; none gets a result from before its request, or another's error."""
 
 import asyncio
 from collections.abc import Callable, Sequence

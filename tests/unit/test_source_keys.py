@@ -1,4 +1,4 @@
-"""The worker believes a salt that two reports' processes met, and hands out its keys for an hour."""
+"""The worker trusts a salt that two reports' processes have seen, and hands out its keys for an hour."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Whatever stands in a stranger's Retry-After is read, or passed over: it ends no loop."""
+"""Any Retry-After of another server is read or ignored: it never ends a loop."""
 
 from collections.abc import Mapping
 

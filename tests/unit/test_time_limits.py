@@ -1,4 +1,4 @@
-"""What is told of a test that hangs, in one process and in several."""
+"""What is reported about a test that hangs, in one process and in several."""
 
 import os
 import subprocess

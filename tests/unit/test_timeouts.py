@@ -1,4 +1,4 @@
-"""Every client of a network has a bound on connecting and on waiting for an answer."""
+"""Every network client has a limit for connecting and for waiting for an answer."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Traces: what is taken for one, and that they cost nothing while they are off."""
+"""Traces: what is accepted as one, and that they cost nothing while they are off."""
 
 import subprocess
 import sys

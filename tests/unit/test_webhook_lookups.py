@@ -1,4 +1,4 @@
-"""A tenant's name server that never answers delays its own deliveries, and those of nobody else."""
+"""A tenant's unresponsive name server delays that tenant's deliveries only."""
 
 import threading
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""A receiver that was written by docs/how-to/webhooks.md alone knows what Todoke has signed."""
+"""A receiver written from docs/how-to/webhooks.md alone verifies what Todoke has signed."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""How fast a peer's worker handles jobs, told by the worker itself: it counts in the task."""
+"""How fast a peer's worker handles jobs, measured in the worker itself: it counts in the task."""
 
 import json
 import os

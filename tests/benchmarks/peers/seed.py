@@ -1,5 +1,6 @@
-"""What the project began with: SQLAlchemy's ORM, one message at a time, a statement and a commit for every step, here
-without the two seconds of pretended work."""
+"""The project's starting point: SQLAlchemy's ORM, one message at a time, a statement and a commit for every step, here
+without the two seconds of simulated work.
+"""
 
 import json
 import os

@@ -1,1 +1,1 @@
-"""A week of a company that works with Todoke: a dozen report types, and what became of their jobs."""
+"""A week of a company that uses Todoke: a dozen report types, and the outcomes of their jobs."""

@@ -1,4 +1,4 @@
-"""What is kept beside the files of a finished job: rows of every kind, and a page that somebody set."""
+"""The previews of a finished job: rows of every kind, and a typeset page."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Actions on many jobs: looked at, of few and of very many, under way, and done with some refused."""
+"""Bulk actions: dry runs, of few and of very many jobs, running, and done with some refused."""
 
 import json
 from typing import Any

@@ -1,4 +1,6 @@
-"""What the people who run the scene's installation see: workers, dead letters, parked messages, pauses, and a trail."""
+"""What the operators of the scene's installation see: workers, dead letters, parked messages, pauses, and an audit
+trail.
+"""
 
 import json
 from uuid import UUID, uuid4

@@ -1,4 +1,4 @@
-"""Every page of the console in every state that it has: what pictures are taken of, and what axe walks over."""
+"""Every page of the console in each of its states: the subjects of screenshots and of axe."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Schedules: one that goes well, one that is paused, one that has stopped, one that names every kind of end."""
+"""Schedules: a healthy one, a paused one, a stopped one, and one that names every kind of end."""
 
 from datetime import timedelta
 from uuid import UUID

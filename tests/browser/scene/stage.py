@@ -1,4 +1,4 @@
-"""The scene on a real socket over a real database, and people who look at it in Chromium."""
+"""The scene on a real socket over a real database, and people who view it in Chromium."""
 
 import contextlib
 from collections.abc import Iterator

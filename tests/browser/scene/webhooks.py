@@ -1,4 +1,4 @@
-"""Webhooks: one that goes well, one that has failed for a while, one that was switched off, and what they were told."""
+"""Webhooks: a healthy one, one that has failed for a while, a disabled one, and their deliveries."""
 
 import time
 from uuid import UUID

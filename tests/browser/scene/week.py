@@ -1,4 +1,4 @@
-"""What became of a week's jobs: several hundred, with their history, files, failures and counts."""
+"""A week's jobs: several hundred, with their history, files, failures and counts."""
 
 import hashlib
 import random

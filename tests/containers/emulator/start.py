@@ -1,4 +1,4 @@
-"""Become the emulator, as the queue (port 9324) or, given identities, as the store (port 9000)."""
+"""Starts the emulator as the queue (port 9324) or, given identities, as the store (port 9000)."""
 
 import json
 import os

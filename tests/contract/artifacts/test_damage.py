@@ -1,4 +1,4 @@
-"""What is no longer what was stored is never served as whole: damage at rest, on a disk and on S3."""
+"""Damaged files are never served as whole: damage at rest, on a disk and on S3."""
 
 import hashlib
 import os

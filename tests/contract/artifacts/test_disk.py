@@ -1,4 +1,4 @@
-"""What only the disk can do wrong."""
+"""Faults that only the disk can have."""
 
 import errno
 import hashlib

@@ -1,4 +1,4 @@
-"""The disk store follows no symbolic link below its root, and waits for nothing that is not a plain file."""
+"""The disk store follows no symbolic link below its root, and never blocks on anything but plain files."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Stores that speak S3's API and refuse a part of it: found before a job depends on it, each with its switch."""
+"""Stores that implement only part of S3's API: detected before a job depends on it, each with its switch."""
 
 import hashlib
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""When the disk store keeps a file itself, and when it must copy it."""
+"""When the disk store keeps a file in place, and when it must copy it."""
 
 import contextlib
 import hashlib

@@ -1,4 +1,4 @@
-"""Credentials that are renewed while a store is open: each call and each link is signed with those of its moment."""
+"""Credentials that are renewed while a store is open: each call and each link is signed with the current ones."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What only S3 can do wrong, and how an URL names a store."""
+"""Faults that only S3 can have, and how a URL names a store."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""What every artifact store promises, told by each of them."""
+"""The promises of every artifact store, checked for each."""
 
 import hashlib
 import threading

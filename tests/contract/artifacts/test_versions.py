@@ -1,4 +1,4 @@
-"""Buckets that keep versions: what retention removes is gone with every version, or the operator is told what stays."""
+"""Versioned buckets: retention removes every version, or tells the operator what stays."""
 
 import contextlib
 import hashlib

@@ -1,4 +1,4 @@
-"""Every queue that the contract holds for."""
+"""Every queue that must fulfil the contract."""
 
 import itertools
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""The curl client: what it signs, what it sends again, and what its errors say."""
+"""The curl client: what it signs, what it retries, and what its errors say."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""What Todoke relies on, held by the double and by a real SQS API alike."""
+"""What Todoke relies on, fulfilled by the double and by a real SQS API alike."""
 
 from shared.queues.interface import MAX_MESSAGE_BYTES, Outgoing, Queue, Received
 from tests.support.eventually import eventually

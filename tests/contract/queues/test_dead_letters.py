@@ -1,4 +1,4 @@
-"""The dead-letter queue for a person, over every server of the SQS API that we have."""
+"""The dead-letter queue for operators, over every server of the SQS API that we have."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Calls go through the proxy that the environment names, and past it where the environment says so."""
+"""Calls use the proxy that the environment names, and bypass it where the environment says so."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Credentials that are renewed while the system runs: each call is signed with those of its moment."""
+"""Credentials that are renewed while the system runs: each call is signed with the current ones."""
 
 from pathlib import Path
 

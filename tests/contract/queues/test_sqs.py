@@ -1,4 +1,4 @@
-"""The SQS client against answers that an emulator does not give."""
+"""The SQS client with answers that an emulator does not give."""
 
 import json
 import threading

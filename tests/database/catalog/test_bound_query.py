@@ -1,4 +1,4 @@
-"""PostgreSQL itself says whether a literal holds its value, and whether the scanner reads as it does."""
+"""PostgreSQL itself confirms that a literal holds its value, and that the scanner reads as it does."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""The sample's data and reports against what is published about flights from New York City in 2013.
+"""The sample's data and reports compared with published facts about flights from New York City in 2013.
 
 Facts: reference pages of the R package nycflights13 (read 2026-11-23), which this data set was made from.
 """

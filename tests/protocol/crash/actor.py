@@ -1,4 +1,4 @@
-"""One service on a stage: its newest process behind doors that can break, and what is planned against it."""
+"""One service on a stage: its newest process behind doors that can break, and the faults planned for it."""
 
 import itertools
 import json

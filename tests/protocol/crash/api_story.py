@@ -1,4 +1,4 @@
-"""Stories that the API plays alone, with keys: each of their effects is met by everything that can happen to it."""
+"""Stories that the API plays alone, with keys: each of their effects meets every possible fault."""
 
 from collections import Counter
 from collections.abc import Callable, Collection

@@ -1,4 +1,4 @@
-"""Stages to die on."""
+"""Stages for crashes."""
 
 import contextlib
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""`python -m tests.protocol.crash.long --seed 7 --count 10000`: seeded faults of every kind upon each other, for hours.
+"""`python -m tests.protocol.crash.long --seed 7 --count 10000`: seeded faults of every kind, overlapping, for hours.
 
 Each round draws some cases of the crash matrix, with more faults beside them that may happen, and plays them before
 the first has been recovered from. Then every promise is asked. A round is drawn from the seed and its own number

@@ -1,4 +1,4 @@
-"""The matrix: every effect that a run without faults shows, and every way in which it can go wrong."""
+"""The matrix: every effect of a run without faults, and every way in which it can fail."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

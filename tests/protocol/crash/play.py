@@ -1,4 +1,4 @@
-"""One run of a scenario with faults: who dies is succeeded, who freezes is succeeded and later woken."""
+"""One run of a scenario with faults: a dead process is replaced; a frozen one is replaced and later resumed."""
 
 import contextlib
 import itertools

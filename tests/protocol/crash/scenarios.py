@@ -1,4 +1,4 @@
-"""Small stories, each of which brings out some effects of one service, told in the order of their cost."""
+"""Small stories, each of which produces some effects of one service, ordered by cost."""
 
 import functools
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Scenes: stories with faults, played one upon the other on one stage."""
+"""Scenes: stories with faults, played one after the other on one stage."""
 
 import itertools
 from collections import Counter

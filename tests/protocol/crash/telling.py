@@ -1,4 +1,4 @@
-"""Stories of webhooks: one is made, tried, changed and deleted; one is gone; what was told long ago is forgotten.
+"""Stories of webhooks: one is created, tried, changed and deleted; one answers 410; old events are deleted.
 
 What every job's end owes to the webhooks of its tenant (`tests/protocol/crash/told.py`) is a part of every story.
 """

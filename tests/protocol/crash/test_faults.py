@@ -1,4 +1,4 @@
-"""What goes wrong around the services: their database, queue, store and clock, and their neighbours' version."""
+"""Faults around the services: their database, queue, store and clock, and other services' versions."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""Pauses and caps hold whole or not at all, whatever dies while an operator sets them, and the trail tells of each."""
+"""Pauses and caps are applied completely or not at all, whatever dies while an operator sets them, and are audited."""
 
 from collections.abc import Callable
 

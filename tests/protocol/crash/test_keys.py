@@ -1,4 +1,4 @@
-"""API keys are made, followed and revoked whole or not at all, whatever dies, and the trail tells of each."""
+"""API keys are created, rotated and revoked completely or not at all, whatever dies, and are audited."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

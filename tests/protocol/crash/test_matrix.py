@@ -1,4 +1,4 @@
-"""The crash matrix: each effect of each service killed, frozen, refused, doubled, lost, a few upon each other.
+"""The crash matrix: each effect of each service killed, frozen, refused, doubled or lost, sometimes several together.
 
 The suite kills before and after every effect, and draws from the other ways in which each can go wrong; `make
 long-crash` plays them all. `CRASH_SEED=7` draws the same again; `CRASH_ONLY='relay: COMMIT'` plays only the cases

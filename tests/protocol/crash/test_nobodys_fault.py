@@ -1,4 +1,4 @@
-"""What is no job's fault, around real processes: a locked row, a database that takes no writes, an older catalog."""
+"""Faults that are no job's, around real processes: a locked row, a read-only database, an older catalog."""
 
 import shutil
 from pathlib import Path

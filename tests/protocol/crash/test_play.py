@@ -1,4 +1,4 @@
-"""The rules of the stage: who is succeeded, and who is not."""
+"""The rules of the stage: which processes are replaced, and which are not."""
 
 import signal
 import subprocess

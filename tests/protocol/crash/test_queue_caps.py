@@ -1,5 +1,6 @@
-"""What a tenant with a cap on its queue submits becomes one job or none, whatever dies, and runs like any other; and
-a bulk action that makes its jobs waits for room, and makes one of each."""
+"""A submission of a tenant with a queue cap becomes one job or none, whatever dies, and runs like any other; a bulk
+action that creates its jobs waits for room, and creates one of each.
+"""
 
 from collections.abc import Callable
 from uuid import UUID

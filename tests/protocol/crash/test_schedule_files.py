@@ -1,4 +1,4 @@
-"""An API that starts takes the files of schedules whole or not at all, whatever dies, and the trail tells of each."""
+"""A starting API applies the files of schedules completely or not at all, whatever dies, and audits each."""
 
 import shutil
 from collections.abc import Callable

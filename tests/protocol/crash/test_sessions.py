@@ -1,4 +1,4 @@
-"""Sessions of the console begin and end whole or not at all, whatever dies, and the trail tells of each."""
+"""Sessions of the console begin and end completely or not at all, whatever dies, and are audited."""
 
 import re
 from collections.abc import Callable

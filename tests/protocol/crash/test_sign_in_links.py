@@ -1,4 +1,4 @@
-"""`todoke-server keys link` makes a link whole or not at all, whatever dies, and the trail tells of each."""
+"""`todoke-server keys link` creates a link completely or not at all, whatever dies, and audits it."""
 
 import re
 from collections.abc import Callable

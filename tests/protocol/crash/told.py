@@ -1,4 +1,4 @@
-"""Who is told on a stage: webhooks of every tenant, a receiver on a socket that can break, and what it was owed."""
+"""Notifications on a stage: webhooks of every tenant, a receiver on a socket that can break, and what it is owed."""
 
 import threading
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Stories of pauses, bulk actions and schedules, and the mutants that they find out."""
+"""Stories of pauses, bulk actions and schedules, and the mutants that they detect."""
 
 import contextlib
 import re

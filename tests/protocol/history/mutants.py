@@ -1,4 +1,4 @@
-"""The product with one guard taken out, each the bug of a real system, and the rule that must find it.
+"""The product with one guard removed, each the bug of a real system, and the rule that must detect it.
 
 A mutant patches a statement or a function; the text that it takes out must be there, so that a change of the
 product cannot turn it into no mutant at all.

@@ -1,4 +1,4 @@
-"""Stories of what is no job's fault: a sick worker, an older catalog, a row that somebody has locked."""
+"""Stories of faults that are no job's: a sick worker, an older catalog, a locked row."""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""Short stories in which a correct system comes out clean and a broken one does not."""
+"""Short stories in which a correct system passes and a broken one does not."""
 
 import contextlib
 from unittest.mock import patch

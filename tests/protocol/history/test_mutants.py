@@ -1,4 +1,4 @@
-"""The checker is tested on the product itself: with one guard less, each story breaks the rule that stands for it."""
+"""The checker is tested on the product itself: without one guard, each story breaks the rule for that guard."""
 
 from collections.abc import Callable
 

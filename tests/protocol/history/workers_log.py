@@ -1,4 +1,4 @@
-"""What the workers of this process say, as facts of a history."""
+"""The log of this process's workers, as facts of a history."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Run the model checker: every reachable state of a model under some definitions, or the assertion that fails."""
+"""Runs the model checker: every reachable state of a model under some definitions, or the assertion that fails."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""A job's end and its webhooks, explored: what is owed is taken, nothing else is sent, and each guard is missed."""
+"""A job's end and its webhooks, explored: what is owed is delivered, nothing else is sent, and each guard is needed."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The protocol, explored: every run keeps every promise, and each guard that is taken away is missed."""
+"""The protocol, explored: every run keeps every promise, and each guard is needed."""
 
 from collections.abc import Mapping
 

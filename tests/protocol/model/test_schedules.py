@@ -1,4 +1,4 @@
-"""A schedule's ticks, explored: each is one job or has a reason, and each guard that is taken away is missed."""
+"""A schedule's ticks, explored: each is one job or has a reason, and each guard is needed."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""One table of legal edges, told five times: in code, to the model, to the database twice and to the reader."""
+"""One table of legal edges in five places: in code, in the model, twice in the database, and in the docs."""
 
 import re
 from pathlib import Path

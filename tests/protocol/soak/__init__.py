@@ -1,1 +1,1 @@
-"""Minutes of load under seeded faults, then peace, then the history checker."""
+"""Minutes of load under seeded faults, then rest, then the history checker."""

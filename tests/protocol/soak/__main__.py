@@ -1,4 +1,4 @@
-"""`python -m tests.protocol.soak --minutes 10 --seed 1`: load and faults, then peace, then the verdict; 0 if clean."""
+"""`python -m tests.protocol.soak --minutes 10 --seed 1`: load and faults, then rest, then the verdict; 0 if clean."""
 
 import argparse
 import json

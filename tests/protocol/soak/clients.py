@@ -1,4 +1,4 @@
-"""Clients that ask, ask again, look, cancel and download, and write down everything that they were told."""
+"""Clients that submit, retry, read, cancel and download, and record everything that they were told."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""What goes wrong during a soak: drawn by seed, one after another, each with a name that is counted."""
+"""The faults of a soak: drawn by seed, one after another, each with a name that is counted."""
 
 import contextlib
 import itertools

@@ -1,4 +1,4 @@
-"""A quarter of a minute of what `make soak` does for ten.
+"""A quarter of a minute of what `make soak` does for ten minutes.
 
 The seed draws a kill, a locked row and refused writes first.
 """

@@ -1,4 +1,6 @@
-"""Webhooks and schedules of a soak: receivers that are well, refuse, hang, cut off and lie, and ticks each minute."""
+"""Webhooks and schedules of a soak: receivers that are healthy, refuse, hang, disconnect and lie, and ticks each
+minute.
+"""
 
 import random
 import socket

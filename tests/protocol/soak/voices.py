@@ -1,4 +1,4 @@
-"""How clients speak to the API: by hand, byte for byte what the protocol says, or with the client that people use."""
+"""How clients call the API: by hand, byte for byte as the protocol says, or with the client library."""
 
 import contextlib
 import hashlib

@@ -1,4 +1,4 @@
-"""The whole system on this machine, with a fault to be had at every joint."""
+"""The whole system on this machine, with possible faults at every joint."""
 
 import contextlib
 import os

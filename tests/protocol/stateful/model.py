@@ -1,4 +1,4 @@
-"""What a job does, in plain Python: the reference that the statements on a real PostgreSQL are held to.
+"""The behaviour of a job, in plain Python: the reference for the statements on a real PostgreSQL.
 
 Time is a matter of flags: a lease has run out or not, a deadline has passed or not. Who loses a race gets None.
 """

@@ -1,1 +1,1 @@
-"""Report types and requests drawn at random, rendered in two ways, and what must hold of their files."""
+"""Report types and requests drawn at random, rendered in two ways, and the invariants of their files."""

@@ -1,4 +1,4 @@
-"""Renders a request as of few rows, in Python, and as of many, by DuckDB alone; and checks what can be read back."""
+"""Renders a request as for few rows, in Python, and as for many, in DuckDB alone; and checks what can be read back."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Report types and requests drawn at random: what report.toml may say, and what a request may ask for."""
+"""Report types and requests drawn at random, within what report.toml and a request allow."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Rows drawn at random: columns of every type of a source, with few values each, among them awkward ones."""
+"""Rows drawn at random: columns of every type of a source, with few values each, some of them awkward."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A report type that tries everything which its process should not be able to do. Nobody should install it."""
+"""A report type that tries everything that its process must not be able to do. Do not install it."""
 
 import contextlib
 import ctypes

@@ -1,1 +1,1 @@
-"""What goes wrong, where and when."""
+"""Faults: what goes wrong, where and when."""

@@ -1,4 +1,4 @@
-"""What goes wrong, where, and at which time: plans that the proxy, the SQS server and the file watcher carry out.
+"""Plans of faults: what goes wrong, where and when. The proxy, the SQS server and the file watcher carry them out.
 
 An *effect* is something durable that a process does, named `sql jobs.succeed`, `COMMIT`, `sqs DeleteMessageBatch` or
 `store link`. A plan counts effects by name and answers each with a fault or with None.
@@ -19,11 +19,11 @@ class Fault(StrEnum):
     KILL_BEFORE = "kill before"
     """The process is killed (SIGKILL) and the effect does not happen."""
     KILL_AFTER = "kill after"
-    """The effect happens, and the process is killed before it can learn so."""
+    """The effect happens, and the process is killed before it can learn of it."""
     STALL_BEFORE = "stall before"
-    """The process freezes (SIGSTOP); the effect happens when it is woken."""
+    """The process freezes (SIGSTOP); the effect happens when it is resumed."""
     STALL_AFTER = "stall after"
-    """The effect happens, and the process freezes before it can learn so."""
+    """The effect happens, and the process freezes before it can learn of it."""
     ERROR = "error"
     """The other side refuses, and the effect does not happen."""
     REPLY_LOST = "reply lost"
@@ -31,19 +31,19 @@ class Fault(StrEnum):
     NOT_APPLIED = "not applied"
     """The connection breaks, and the effect does not happen."""
     LATE = "late"
-    """The effect happens, and the reply comes late: later than the process waits, where it waits for less."""
+    """The effect happens, and the reply is late: later than the process waits, if it has a shorter limit."""
     THROTTLED = "throttled"
     """Refused for now (SQS: RequestThrottled)."""
     PARTIAL = "partial"
-    """Half of it happens: every other entry of a batch is refused for now, a file is cut short."""
+    """Half of it happens: every other entry of a batch is refused for now, or a file is cut short."""
     PARTIAL_FOR_GOOD = "partial for good"
     """Every other entry of a batch is refused with SenderFault."""
     DUPLICATE = "duplicate"
-    """It happens twice: messages arrive in two copies, a received message comes a second time at once."""
+    """It happens twice: messages arrive in two copies, or a received message arrives a second time at once."""
     READ_ONLY = "read-only"
-    """The database refuses to write, as a standby does (25006), and the session stays."""
+    """The database refuses writes, as a standby does (25006), and the session stays."""
     LOST = "lost"
-    """Answered as done, and it does not happen: messages vanish, a delete deletes nothing."""
+    """It is reported as done, but does not happen: messages vanish, a delete deletes nothing."""
 
 
 KILLS = (Fault.KILL_BEFORE, Fault.KILL_AFTER)
@@ -51,17 +51,17 @@ STALLS = (Fault.STALL_BEFORE, Fault.STALL_AFTER)
 
 
 class Hit(NamedTuple):
-    """The `time`-th time that `effect` is about to happen, from 1."""
+    """The `time`-th time, from 1, that `effect` is about to happen."""
 
     effect: str
     time: int
 
 
 class Faults(Protocol):
-    """What decides. Called once an effect, by any thread."""
+    """Decides about faults. Called once per effect, by any thread."""
 
     def at(self, effect: str) -> Fault | None:
-        """The fault for this effect; None lets it pass."""
+        """Return the fault for this effect; None lets it pass."""
 
 
 class Plan:
@@ -74,7 +74,7 @@ class Plan:
         """Every effect, in order."""
         self.carried_out: list[tuple[Hit, Fault]] = []
         self.resumed = threading.Event()
-        """Set by `wake`: stalled effects go on."""
+        """Set by `wake`: stalled effects continue."""
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -89,7 +89,7 @@ class Plan:
             return fault
 
     def signal(self, number: signal.Signals) -> None:
-        """Send the process a signal, if it is still there."""
+        """Send the process a signal, if it still exists."""
         if self.pid is not None:
             try:
                 os.kill(self.pid, number)
@@ -97,7 +97,7 @@ class Plan:
                 return
 
     def wake(self) -> None:
-        """Let a frozen process go on, and what it was about to do happen."""
+        """Resume a frozen process, and let its pending effect happen."""
         self.signal(signal.SIGCONT)
         self.resumed.set()
 
@@ -106,10 +106,10 @@ NO_FAULTS: Faults = Plan()
 
 
 def strike(faults: Faults, fault: Fault | None, *, before: bool, hold_s: float = 120) -> bool:
-    """Kill or freeze the process of `faults` if `fault` says so for this side of the effect.
+    """Kill or freeze the process of `faults` if `fault` requires it on this side of the effect.
 
-    True when it is dead, so that the effect or its reply must not go on. Frozen before an effect, it is held here
-    until it is woken, `hold_s` seconds at most.
+    True if it is dead, so that neither the effect nor its reply may happen. Frozen before an effect, it is held here
+    until it is resumed, for at most `hold_s` seconds.
     """
     if not isinstance(faults, Plan):
         return False

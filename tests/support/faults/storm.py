@@ -1,4 +1,4 @@
-"""A storm over the outbox: producers that roll back and dawdle, snapshots held, relays that crash in the middle."""
+"""A storm over the outbox: producers that roll back and delay, snapshots that are held, relays that crash midway."""
 
 import contextlib
 import random
@@ -44,14 +44,14 @@ class Outcome:
     violations: int = 0
     """Rows that an audit found below a floor."""
     left: int = 0
-    """Rows still in the table."""
+    """Rows that are still in the table."""
     table_bytes: int = 0
     all_rows_bytes: int = 0
-    """What the table would hold if no place were used twice."""
+    """The size of the table if no space were reused."""
 
 
 class Storm:
-    """`rows` committed rows through three relays. Everything random comes from `seed`, save the threads' pace."""
+    """`rows` committed rows through three relays. Everything random comes from `seed`, except the threads' pace."""
 
     def __init__(self, engine: Engine, database_url: str, *, rows: int, seed: int, largest: int = 200) -> None:
         self._engine = engine
@@ -65,7 +65,7 @@ class Storm:
         self.outcome = Outcome()
 
     def run(self) -> Outcome:
-        """Until everything that was committed has left."""
+        """Run until everything committed has been sent."""
         before = FLOOR_VIOLATIONS._value.get()
         quick = partial(Floor, settle_every_s=0.05, audit_every_s=0.5)
         with patch("services.relay.publisher.Floor", quick):
@@ -113,12 +113,12 @@ class Storm:
             self.outcome.rolled_back += len(own)
             return 0
         with self._lock:
-            self.outcome.committed |= own  # before the commit: a relay may be quicker than this thread
+            self.outcome.committed |= own  # before the commit: a relay may be faster than this thread
         conn.commit()
         return len(own)
 
     def _relay(self, number: int) -> None:
-        """One relay process after another: each crashes sooner or later."""
+        """Run one relay process after another: each crashes sooner or later."""
         chance = random.Random(self._seed * 100 + 50 + number)
         while not self._over.is_set():
             engine = create_engine(self._url, application_name="storm-relay", pool_size=1)
@@ -138,7 +138,7 @@ class Storm:
                 conn.rollback()
 
     def _vacuum(self, _number: int) -> None:
-        """As autovacuum does, which wakes up only once a minute."""
+        """Vacuum as autovacuum does, which runs only once a minute."""
         with self._engine.connect() as conn:
             while not self._over.wait(0.5):
                 conn.execute(text("VACUUM outbox"))
@@ -160,19 +160,19 @@ class Storm:
         outcome.all_rows_bytes = drawn * 80  # header 24, pointer 4, xid and id 16, the texts 20, the time 8, padding
 
     def receive(self, bodies: Sequence[str]) -> None:
-        """The queue takes them."""
+        """Record what the queue accepts."""
         with self._lock:
             self.outcome.received.update(bodies)
 
     def crash(self) -> None:
-        """A relay ends."""
+        """Record the end of a relay."""
         with self._lock:
             self.outcome.crashes += 1
         raise Crash
 
 
 class _Sink(InMemoryQueue):
-    """Takes everything; now and then the relay dies before or after that."""
+    """Accepts everything; now and then the relay dies before or after that."""
 
     def __init__(self, storm: Storm, chance: random.Random) -> None:
         super().__init__()

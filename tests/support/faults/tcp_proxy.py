@@ -21,11 +21,11 @@ class Link:
 
     @property
     def is_cut(self) -> bool:
-        """True once nothing passes any more."""
+        """True once nothing is forwarded any more."""
         return self._cut.is_set()
 
     def cut(self) -> None:
-        """Break both sides at once, with a reset where the system lets us."""
+        """Break both sides at once, with a reset where the system supports it."""
         self._cut.set()
         for side in (self.client, self.server):
             with contextlib.suppress(OSError):
@@ -33,9 +33,9 @@ class Link:
 
 
 class Proxy:
-    """Forwards to `host:port` until the block ends. The knobs may be turned at any time.
+    """Forwards to `host:port` until the block ends. The settings may be changed at any time.
 
-    `listen` is the address it listens on: `::1` shows IPv6 to a client of a server that has none.
+    `listen` is the address to listen on: `::1` offers IPv6 to clients of a server that has none.
     """
 
     def __init__(self, host: str, port: int, *, listen: str = "127.0.0.1") -> None:
@@ -48,7 +48,7 @@ class Proxy:
         self.refusing = False
         """New connections are closed at once: the host is up, the service is not."""
         self.delay_s = 0.0
-        """Every piece of a reply is this late."""
+        """The delay of every piece of a reply."""
         family = socket.AF_INET6 if ":" in listen else socket.AF_INET
         self._listener = socket.create_server((listen, 0), family=family, backlog=128)
         threading.Thread(target=self._accept, name="proxy", daemon=True).start()
@@ -67,18 +67,18 @@ class Proxy:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port that it listens on."""
         return int(self._listener.getsockname()[1])
 
     def url(self, url: str) -> str:
-        """`url`, leading through here."""
+        """Return `url`, redirected through this proxy."""
         parts = urlsplit(url)
         user = parts.netloc.rpartition("@")[0]
         here = f"{self._host}:{self.port}"
         return urlunsplit(parts._replace(netloc=f"{user}@{here}" if user else here))
 
     def cut(self) -> int:
-        """Break every connection that is open now. Returns how many."""
+        """Break all open connections. Returns their number."""
         with self._lock:
             links = list(self._links)
         for link in links:
@@ -86,11 +86,11 @@ class Proxy:
         return len(links)
 
     def freeze(self) -> None:
-        """Nothing passes and nothing is closed: a black hole."""
+        """Forward nothing and close nothing: a black hole."""
         self._flowing.clear()
 
     def thaw(self) -> None:
-        """What was held passes."""
+        """Forward what was held."""
         self._flowing.set()
 
     def _accept(self) -> None:
@@ -127,7 +127,9 @@ class Proxy:
         server.close()
 
     def between(self, link: Link) -> tuple[Callable[[bytes], None], Callable[[bytes], None]]:
-        """What takes each piece from the client, and from the server. A subclass may look inside."""
+        """Return the functions that take each piece from the client, and from the server. A subclass
+        may look inside.
+        """
         return link.server.sendall, link.client.sendall
 
     def _pump(self, link: Link, source: socket.socket, out: Callable[[bytes], None]) -> None:

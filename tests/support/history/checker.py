@@ -1,4 +1,4 @@
-"""The verdict on a history: each promise as rules, asked of every fact of a run, in the manner of Jepsen."""
+"""The verdict on a history: each promise as rules, checked against every fact of a run, in the manner of Jepsen."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -61,15 +61,15 @@ class Verdict:
     """What the rules found."""
 
     looked: Mapping[str, int]
-    """Rule → how many facts it was asked of."""
+    """Rule → the number of facts that it was checked against."""
     broken: Mapping[str, list[str]]
-    """Rule → up to five examples of what is wrong. Empty for a clean history."""
+    """Rule → up to five examples of violations. Empty for a clean history."""
     worst_recovery_s: float
-    """The longest that a job of a dead worker stood still; 0 when none died."""
+    """The longest time for which a dead worker's job stood still; 0 if none died."""
 
 
 def check(history: History) -> Verdict:
-    """Ask every rule."""
+    """Check every rule."""
     looked: dict[str, int] = {}
     broken: dict[str, list[str]] = {}
     for name, rule in RULES.items():

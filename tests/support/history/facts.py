@@ -1,6 +1,6 @@
-"""What was seen from outside and what is written inside: the facts that the rules compare.
+"""The facts that the rules compare: what was seen from outside and what is stored inside.
 
-Every time is in Unix seconds on this machine's clock, which the database of the tests shares.
+All times are in Unix seconds of this machine's clock, which the tests' database shares.
 """
 
 from collections import defaultdict
@@ -27,13 +27,13 @@ from tests.support.history.facts_of_others import (
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A submission: what a client asked for and what it was told."""
+    """A submission: the client's request and its answer."""
 
     request: str
-    """The request's body, in one spelling."""
+    """The request's body, normalised."""
     key: str | None
     status: int | None
-    """The HTTP status; None when no answer came, so that nobody knows whether it was applied."""
+    """The HTTP status; None if no answer came, so that it is unknown whether the request was applied."""
     job_id: UUID | None
     sent_at: float
     answered_at: float
@@ -47,14 +47,14 @@ class Shown:
     version: int
     status: JobStatus
     body: str
-    """What was shown, in one spelling."""
+    """The body of the answer, normalised."""
     sent_at: float
     answered_at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """A wish to cancel, and the answer: 200 done, 202 will be told, 409 too late, None unknown."""
+    """A request to cancel, and the answer: 200 done, 202 the worker will be told, 409 too late, None unknown."""
 
     job_id: UUID
     status: int | None
@@ -63,7 +63,7 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """A file as a client got it."""
+    """A file as a client received it."""
 
     job_id: UUID
     name: str
@@ -72,7 +72,7 @@ class Downloaded:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A worker was told that it ended the attempt of this token, and in what."""
+    """A worker was told that it ended the attempt of this token, and with which outcome."""
 
     job_id: UUID
     token: UUID
@@ -101,13 +101,13 @@ class Died:
     """A worker was killed, or frozen for longer than its lease."""
 
     worker: str
-    """As `job_events.worker` names it."""
+    """As in `job_events.worker`."""
     at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """A worker's log tells that the attempt of this token failed, and of what."""
+    """A worker's log reports that the attempt of this token failed, with the cause."""
 
     job_id: UUID
     token: UUID
@@ -117,7 +117,7 @@ class Met:
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """Somebody who is none of the services held the lock of this job's row."""
+    """A session of none of the services held the lock on this job's row."""
 
     job_id: UUID
     since: float
@@ -126,10 +126,10 @@ class Locked:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """What a worker's catalog had, where that is known."""
+    """The content of a worker's catalog, where it is known."""
 
     worker: str
-    """As `job_events.worker` names it."""
+    """As in `job_events.worker`."""
     versions: Mapping[str, str]
     """Report type → its version."""
 
@@ -174,12 +174,12 @@ class JobRow:
     retry_of: UUID | None = None
     schedule_id: UUID | None = None
     by_bulk: bool = False
-    """True if a bulk action made it."""
+    """True if a bulk action created it."""
     callback: str | None = None
     """The address that its request named."""
     callback_when: Sequence[str | Mapping[str, Any]] | None = None
     figures: Mapping[str, Any] = field(default_factory=dict)
-    """Of its report, with its `rows`."""
+    """The figures of its report, with its `rows`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,7 @@ class ArtifactRow:
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """An object of the artifact store, read whole."""
+    """An object of the artifact store, read completely."""
 
     tenant: str
     job_id: UUID
@@ -211,7 +211,7 @@ class StoredFile:
 
 @dataclass
 class History:
-    """Everything about one run, and what holds for its configuration."""
+    """Everything about one run, and the limits of its configuration."""
 
     asked: list[Asked] = field(default_factory=list)
     shown: list[Shown] = field(default_factory=list)
@@ -220,7 +220,7 @@ class History:
     ended: list[Ended] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     rang: list[Rang] | None = None
-    """None when the queue keeps no log."""
+    """None if the queue keeps no log."""
     died: list[Died] = field(default_factory=list)
     met: list[Met] = field(default_factory=list)
     locked: list[Locked] = field(default_factory=list)
@@ -238,17 +238,17 @@ class History:
     told: list[ToldRow] = field(default_factory=list)
     deliveries: list[DeliveryRow] = field(default_factory=list)
     posted: list[Posted] | None = None
-    """None when nobody listened."""
+    """None if there was no receiver."""
     held: int = 0
     """Doorbells that are held at the end."""
     unsent: int = 0
     """Rows of the outbox at the end."""
     floor_violations: int = 0
-    """What the relays' audits counted."""
+    """The violations that the relays' audits counted."""
     lease_s: float = 0.0
-    """0 where tests move the clock, and lengths of leases mean nothing."""
+    """0 where tests move the clock, so that lease durations mean nothing."""
     recovery_s: float = float("inf")
-    """A job whose worker died must have moved on within this."""
+    """A job whose worker died must have moved on within this time."""
 
     @cached_property
     def chains(self) -> Mapping[UUID, Sequence[Event]]:
@@ -260,7 +260,7 @@ class History:
 
     @cached_property
     def attempts(self) -> Mapping[UUID, tuple[Event, Event | None]]:
-        """Token → the start of its attempt, and what came of it; None if nothing did."""
+        """Token → the start of its attempt, and its end; None if there is none."""
         found: dict[UUID, tuple[Event, Event | None]] = {}
         for chain in self.chains.values():
             for event, following in zip_longest(chain, chain[1:]):

@@ -1,7 +1,7 @@
-"""What was done to many jobs at once, by a clock, or told to others: pauses, bulk actions, schedules and webhooks, as
-the rules compare them.
+"""Facts about many jobs at once, about clocks, and about notifications: pauses, bulk actions, schedules and webhooks,
+as the rules compare them.
 
-Times are as in `facts`.
+Times are the same as in `facts`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """An operator was told that it is paused, and asked for its end."""
+    """The times at which an operator was told of a pause, and asked for its end."""
 
     kind: str
     """`tenant` or `report_type`."""
@@ -30,9 +30,9 @@ class BulkRow:
     action: str
     state: str
     created_at: float
-    """Its horizon: jobs that were accepted later are none of its."""
+    """Its horizon: jobs accepted later are not included."""
     outcomes: Mapping[str, int]
-    """What it says that it met."""
+    """The numbers that it reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ScheduleRow:
 
     id: UUID
     every_s: float | None
-    """None for a cron expression: which ticks that has, is asked elsewhere."""
+    """None for a cron expression: its ticks are checked elsewhere."""
     begins_at: float
     next_tick: float | None
     """None while it is paused, and after its end."""
@@ -68,21 +68,21 @@ class TickRow:
     reason: str | None = None
     job_id: UUID | None = None
     since: float | None = None
-    """The line stands for all ticks from here on."""
+    """The row stands for all ticks from this one on."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookRow:
-    """A row of `webhooks` that nobody has disabled."""
+    """A row of `webhooks` that is not disabled."""
 
     id: UUID
     tenant: str
     types: Sequence[str]
     report_types: Sequence[str] | None
     since: float
-    """When its owner wrote it last: what happened before is not its business."""
+    """When its owner wrote it last: earlier events do not concern it."""
     conditions: Sequence[str | Mapping[str, Any]] | None = None
-    """Under which it wants to be told of an end; None is always."""
+    """The conditions under which it is notified of an end; None is always."""
     origin: str = ""
 
 
@@ -99,27 +99,27 @@ class ToldRow:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRow:
-    """A row of `webhook_deliveries`, with what its attempts say."""
+    """A row of `webhook_deliveries`, with the result of its attempts."""
 
     webhook_id: UUID
     event_id: UUID
     state: str
     body: str
     acknowledged: bool
-    """True if an attempt with an answer of 2xx is written down."""
+    """True if an attempt with a 2xx answer is recorded."""
     url: str | None = None
-    """Of a callback; None for the webhook's own address."""
+    """The address of a callback; None for the webhook's own address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """What a receiver was sent, and took for true because its signature was good."""
+    """A message that a receiver got, and accepted because its signature was valid."""
 
     webhook_id: UUID
     event_id: UUID
-    """As `webhook-id` names it."""
+    """As in `webhook-id`."""
     body: str
     answered: int | None
-    """None when it broke the connection instead."""
+    """None if it broke the connection instead."""
     url: str | None = None
-    """Where, if not at the webhook's own address: what a callback named."""
+    """The address that a callback named; None for the webhook's own."""

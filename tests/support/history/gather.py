@@ -1,4 +1,4 @@
-"""Read the inside of a system at rest: its tables, its artifact store, its workers' logs."""
+"""Reads the inside of a system at rest: its tables, its artifact store, its workers' logs."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ from tests.support.history.facts_of_others import (
 
 
 def read_tables(conn: Connection, history: History) -> None:
-    """Add what the tables say."""
+    """Add the content of the tables."""
     for row in conn.execute(text("SELECT *, extract(epoch FROM at)::float8 AS at_s FROM job_events ORDER BY version")):
         source = None if row.from_status is None else JobStatus(row.from_status)
         history.events.append(
@@ -73,7 +73,7 @@ def _read_schedules(conn: Connection, history: History) -> None:
 
 
 def read_webhooks(conn: Connection, history: History) -> None:
-    """Add who is to be told, what happened, and what is written down of telling it."""
+    """Add the subscriptions, the events, and the recorded deliveries."""
     enabled = ("SELECT id, tenant, types, report_types, extract(epoch FROM updated_at)::float8, notify_when, origin "
                "FROM webhooks WHERE disabled_at IS NULL")  # fmt: skip
     history.webhooks += [WebhookRow(*row) for row in conn.execute(text(enabled))]
@@ -85,7 +85,7 @@ def read_webhooks(conn: Connection, history: History) -> None:
 
 
 def read_store(folder: Path, history: History) -> None:
-    """Add every object of a store on disk, read whole."""
+    """Add every object of a store on disk, read completely."""
     for path in (folder / "reports").glob("*/*/*/*"):
         tenant, job, token, name = path.relative_to(folder / "reports").parts
         content = path.read_bytes()
@@ -95,7 +95,7 @@ def read_store(folder: Path, history: History) -> None:
 
 
 def read_worker_log(file: Path, history: History) -> None:
-    """Add what workers said that they had ended, and what their attempts failed of."""
+    """Add what workers logged as ended, and why attempts failed."""
     for line in _json_lines(file):
         if line.get("event") not in {"attempt.ended", "attempt.failed"}:
             continue
@@ -115,6 +115,6 @@ def _json_lines(file: Path) -> Iterator[dict[str, object]]:
             try:
                 content = json.loads(line)
             except ValueError:
-                continue  # a process was killed in the middle of it
+                continue  # a process was killed while writing it
             if isinstance(content, dict):
                 yield content

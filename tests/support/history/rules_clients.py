@@ -1,4 +1,4 @@
-"""Rules over what clients and workers were told, held against what happened."""
+"""Rules that compare what clients and workers were told with what happened."""
 
 import json
 from bisect import bisect_right
@@ -13,7 +13,7 @@ from tests.support.history.rules_others import cancelled_by_others, made_by_othe
 
 
 def accepted_is_a_fact(history: History) -> Iterator[Finding]:
-    """Every 202 names a job that is there and, at rest, ended."""
+    """Every 202 names a job that exists and, at rest, has ended."""
     for asked in history.asked:
         if asked.status != 202:
             continue
@@ -25,7 +25,7 @@ def accepted_is_a_fact(history: History) -> Iterator[Finding]:
 
 
 def nothing_is_invented(history: History) -> Iterator[Finding]:
-    """Every job was asked for by a client that was not refused, by a bulk action or by a schedule."""
+    """Every job was requested by a client that was not refused, by a bulk action or by a schedule."""
     by_key = {a.key for a in history.asked if a.key is not None and not _refused(a)}
     by_id = {a.job_id for a in history.asked} | made_by_others(history)
     unanswered = sum(a.key is None and a.status is None for a in history.asked)
@@ -33,7 +33,7 @@ def nothing_is_invented(history: History) -> Iterator[Finding]:
         if job.id in by_id or job.key in by_key:
             yield None
         elif job.key is None and unanswered > 0:
-            unanswered -= 1  # a keyless request without an answer may have been applied
+            unanswered -= 1  # a request without key and answer may have been applied
             yield None
         else:
             yield f"nobody asked for {job.id}"
@@ -44,7 +44,7 @@ def _refused(asked: Asked) -> bool:
 
 
 def one_key_is_one_job(history: History) -> Iterator[Finding]:
-    """All who were accepted under one key asked for the same and were told the same job."""
+    """All requests accepted under one key are equal, and were answered with the same job."""
     accepted: dict[str, list[Asked]] = defaultdict(list)
     for asked in history.asked:
         if asked.key is not None and asked.status == 202:
@@ -65,7 +65,7 @@ def one_key_is_one_job(history: History) -> Iterator[Finding]:
 
 
 def versions_never_go_back(history: History) -> Iterator[Finding]:
-    """A look that began after another one ended shows no older version."""
+    """A look that began after another one had ended shows no older version."""
     for job_id, looks in _by_job(history.shown).items():
         ended = sorted((look.answered_at, look.version) for look in looks)
         times = [at for at, _ in ended]
@@ -94,7 +94,7 @@ def what_is_shown_was_so(history: History) -> Iterator[Finding]:
 
 
 def cancellations_are_kept(history: History) -> Iterator[Finding]:
-    """200 means CANCELLED, 409 means that it had ended otherwise, and nothing is cancelled unasked."""
+    """200 means CANCELLED, 409 means that it had ended otherwise, and nothing is cancelled without a request."""
     wished = {c.job_id for c in history.cancelled} | cancelled_by_others(history)
     for wish in history.cancelled:
         job = history.job.get(wish.job_id)
@@ -111,7 +111,9 @@ def cancellations_are_kept(history: History) -> Iterator[Finding]:
 
 
 def workers_were_told_the_truth(history: History) -> Iterator[Finding]:
-    """Who was told that it ended an attempt stands in the history as the one who did; a lost lease is told as lost."""
+    """A worker that was told that it ended an attempt is in the history as the one that did; a lost lease is reported
+    as lost.
+    """
     ends = {(e.job_id, e.token, e.target) for e in history.events if e.source is JobStatus.PROCESSING}
     for told in history.ended:
         yield (
@@ -128,7 +130,9 @@ def workers_were_told_the_truth(history: History) -> Iterator[Finding]:
 
 
 def doorbells_are_not_lost_on_the_way(history: History) -> Iterator[Finding]:
-    """At rest the outbox is empty, and the queue has accepted a doorbell for every time a job waited for a start."""
+    """At rest the outbox is empty, and the queue has accepted a doorbell for every time that a job
+    waited for a start.
+    """
     yield f"{history.unsent} messages never left" if history.unsent else None
     yield f"the floor passed {history.floor_violations} rows" if history.floor_violations else None
     if history.rang is None:
@@ -138,7 +142,7 @@ def doorbells_are_not_lost_on_the_way(history: History) -> Iterator[Finding]:
         name = _job_of(doorbell.body)
         rang[name] += 1
     for job_id, chain in history.chains.items():
-        # One that ended as it waited may have been held until then, and nobody needs its doorbell any more.
+        # The doorbell of one that ended while it waited may have been held until then, and is no longer needed.
         unheard = chain[-1].source is JobStatus.PENDING and chain[-1].target in FINAL
         owed = sum(e.target is JobStatus.PENDING for e in chain) - unheard
         given = rang.pop(str(job_id), 0)

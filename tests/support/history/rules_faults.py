@@ -1,4 +1,4 @@
-"""Rules over faults that are not the job's: a sick worker, a row that somebody has locked, an older catalog."""
+"""Rules about faults that are not the job's: a sick worker, a locked row, an older catalog."""
 
 import json
 from collections import defaultdict
@@ -9,22 +9,22 @@ from shared.jobs.states import JobStatus, Verb
 from tests.support.history.facts import Event, History, Met
 from tests.support.history.rules_jobs import Finding
 
-# By their names on the wire and not from the product's own table, which a mistake could shorten.
+# By their names on the wire, and not from the product's own table, which a mistake could shorten.
 _STORE = "artifact_store_unavailable"
 _SICK = {"scratch_full", "scratch_unusable", "worker_exhausted", _STORE, "source_missing", "report_type_missing",
          "report_type_differs", "option_unknown", "password_not_readable"}  # fmt: skip
-"""Causes of the worker's own."""
+"""Causes that lie with the worker."""
 _NOT_VALID = "parameters_no_longer_valid"
-"""The job's own mistake, unless it was accepted with a version that its worker does not have."""
+"""The job's own fault, unless it was accepted with a version that its worker does not have."""
 _DEADLINE = "deadline_exceeded"
 
 _PAUSE_S, _PAUSE_OF_ALL_S, _LONGEST_PAUSE_S = 60.0, 5.0, 900.0
 _CLOCK_S = 0.05
-"""Two clocks of one machine, and a log's own rounding, may differ by this."""
+"""Two clocks of one machine, and a log's rounding, may differ by this."""
 
 
 def own_faults_are_not_charged(history: History) -> Iterator[Finding]:
-    """An attempt that failed of its worker's own fault is given back, and its number with it."""
+    """An attempt that failed because of its worker is given back, together with its number."""
     for met, start, end in _sick_attempts(history):
         if end.verb in {Verb.RETRY, Verb.FAIL}:
             yield f"{met.job_id}: {end.verb} of {met.code}, which was its worker's fault"
@@ -36,7 +36,7 @@ def own_faults_are_not_charged(history: History) -> Iterator[Finding]:
 
 
 def own_faults_are_told(history: History) -> Iterator[Finding]:
-    """Whoever looks at a job that was given back of a worker's own fault is told which."""
+    """A job that was given back because of its worker shows the cause."""
     causes = {(met.job_id, end.version): met.code for met, _, end in _sick_attempts(history)
               if end.verb == Verb.GIVE_BACK}  # fmt: skip
     for look in history.shown:
@@ -48,7 +48,7 @@ def own_faults_are_told(history: History) -> Iterator[Finding]:
 
 
 def own_faults_end_no_job(history: History) -> Iterator[Finding]:
-    """No job fails of a worker's own fault: its deadline ends it, and not before it has passed."""
+    """No job fails because of a worker's fault: its deadline ends it, and not before it has passed."""
     for job in history.jobs:
         if job.status is not JobStatus.FAILED:
             continue
@@ -62,7 +62,7 @@ def own_faults_end_no_job(history: History) -> Iterator[Finding]:
 
 
 def given_back_is_left_to_others(history: History) -> Iterator[Finding]:
-    """A worker that gave a job back of its own fault does not start it again for a while, longer each time."""
+    """A worker that gave a job back because of its own fault does not start it again for a while, longer each time."""
     by_worker: dict[tuple[str, UUID], list[Met]] = defaultdict(list)
     for met, start, end in _sick_attempts(history):
         if start.worker is not None and end.verb == Verb.GIVE_BACK:
@@ -78,13 +78,13 @@ def given_back_is_left_to_others(history: History) -> Iterator[Finding]:
 
 
 def locked_rows_delay_only_their_job(history: History) -> Iterator[Finding]:
-    """While somebody has locked one job's row, no other job is taken from a worker that lives."""
+    """While one job's row is locked, no other job is taken from a live worker."""
     died: dict[str | None, list[float]] = defaultdict(list)
     for death in history.died:
         died[death.worker].append(death.at)
     for lock in history.locked:
         for start, end in history.attempts.values():
-            # Where leases have lengths, one from before may have been about to run out for another reason.
+            # Where leases have durations, an earlier one may have been about to run out for another reason.
             begun = lock.since <= start.at if history.lease_s else start.at <= lock.until
             ended_at = end.at if end is not None else float("inf")
             if start.job_id == lock.job_id or not begun or start.at > lock.until or ended_at < lock.since:
@@ -106,7 +106,7 @@ def other_catalogs_end_no_job(history: History) -> Iterator[Finding]:
 
 
 def _sick_attempts(history: History) -> Iterator[tuple[Met, Event, Event]]:
-    """What attempts met that was no fault of their jobs, with the start and the end of each attempt."""
+    """Yield the failures of attempts that were not their jobs' fault, with the start and the end of each attempt."""
     for met in history.met:
         start, end = history.attempts.get(met.token, (None, None))
         if start is None or end is None:

@@ -1,4 +1,4 @@
-"""Rules over the files: what is visible is whole, verified, and the winner's."""
+"""Rules about files: what is visible is complete, verified, and the winner's."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ Key = tuple[UUID, UUID, str]
 
 
 def success_is_a_file(history: History) -> Iterator[Finding]:
-    """SUCCESS if and only if there is a file, and each format that was asked for is there."""
+    """SUCCESS if and only if there are files, one for each requested format."""
     formats: dict[UUID, set[str]] = defaultdict(set)
     for artifact in history.artifacts:
         formats[artifact.job_id].add(artifact.format)
@@ -28,7 +28,7 @@ def success_is_a_file(history: History) -> Iterator[Finding]:
 
 
 def files_are_the_winners(history: History) -> Iterator[Finding]:
-    """Every visible file belongs to the attempt that won, and its bytes in the store are what the row says."""
+    """Every visible file belongs to the attempt that won, and its bytes in the store match its row."""
     stored: dict[Key, StoredFile] = {(f.job_id, f.token, f.name): f for f in history.files}
     for artifact in history.artifacts:
         job = history.job.get(artifact.job_id)
@@ -43,7 +43,7 @@ def files_are_the_winners(history: History) -> Iterator[Finding]:
 
 
 def manifests_agree(history: History) -> Iterator[Finding]:
-    """A job's manifest names its files with the sums, sizes and rows that the table has."""
+    """A job's manifest lists its files with the digests, sizes and rows in the table."""
     visible: dict[tuple[UUID, UUID], list[ArtifactRow]] = defaultdict(list)
     for artifact in history.artifacts:
         visible[artifact.job_id, artifact.token].append(artifact)
@@ -57,7 +57,7 @@ def manifests_agree(history: History) -> Iterator[Finding]:
 
 
 def no_file_without_an_attempt(history: History) -> Iterator[Finding]:
-    """Each object of the store was made under a token that was once given out for that job and that tenant."""
+    """Each object of the store was made under a token that was issued for that job and that tenant."""
     given = {(e.job_id, e.token) for e in history.events}
     for file in history.files:
         job = history.job.get(file.job_id)
@@ -66,7 +66,7 @@ def no_file_without_an_attempt(history: History) -> Iterator[Finding]:
 
 
 def downloads_are_the_files(history: History) -> Iterator[Finding]:
-    """What a client was given is what the table names."""
+    """A client receives exactly the files that the table names."""
     sums = {(a.job_id, a.name): a.sha256 for a in history.artifacts}
     for got in history.downloaded:
         same = sums.get((got.job_id, got.name)) == got.sha256

@@ -1,4 +1,4 @@
-"""Rules over what the database itself wrote down: the life of each job, one attempt after another."""
+"""Rules about what the database itself recorded: the life of each job, one attempt after another."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from shared.jobs.states import FINAL, LEGAL_EDGES, JobStatus, Verb
 from tests.support.history.facts import Event, History
 
 Finding = str | None
-"""One thing that a rule looked at: None when it is as it should be, else what is wrong."""
+"""One thing that a rule checked: None if it is right, else what is wrong."""
 
 _CLOCK_S = 0.05
 """Two clocks of one machine, and a statement's own duration, may differ by this."""
@@ -17,13 +17,13 @@ _LEGAL = {(e.source, e.target, str(e.verb)) for e in LEGAL_EDGES}
 
 
 def jobs_are_final(history: History) -> Iterator[Finding]:
-    """At rest, no job is left in the middle."""
+    """At rest, every job has ended."""
     for job in history.jobs:
         yield None if job.status in FINAL else f"{job.id} is left {job.status}"
 
 
 def one_final_transition(history: History) -> Iterator[Finding]:
-    """A job ends once, and nothing comes after its end."""
+    """A job ends once, and nothing follows its end."""
     for job_id, chain in history.chains.items():
         ends = [e for e in chain if e.target in FINAL]
         if len(ends) > 1:
@@ -35,14 +35,14 @@ def one_final_transition(history: History) -> Iterator[Finding]:
 
 
 def legal_edges(history: History) -> Iterator[Finding]:
-    """Every change is one of the table."""
+    """Every change is one of the allowed edges."""
     for event in history.events:
         legal = (event.source, event.target, str(event.verb)) in _LEGAL
         yield None if legal else f"{event.job_id}: {event.source} -> {event.target} by {event.verb}"
 
 
 def histories_are_chains(history: History) -> Iterator[Finding]:
-    """Each change begins where the one before ended, and the last one ends where the job is."""
+    """Each change begins in the state where the previous one ended, and the last one ends in the job's state."""
     for job_id, chain in history.chains.items():
         before = None
         torn = None
@@ -78,7 +78,7 @@ def only_the_holder_ends_an_attempt(history: History) -> Iterator[Finding]:
 
 
 def live_leases_are_left_alone(history: History) -> Iterator[Finding]:
-    """Nobody takes a job over before its lease, as last granted or renewed, has run out."""
+    """No job is taken over before its lease, as last granted or renewed, has run out."""
     if not history.lease_s:
         return
     renewed: dict[UUID, list[float]] = defaultdict(list)
@@ -101,7 +101,7 @@ def live_leases_are_left_alone(history: History) -> Iterator[Finding]:
 
 
 def budgets_are_kept(history: History) -> Iterator[Finding]:
-    """Charged attempts and crashes, counted anew from the history, stay within their budgets and agree with the row."""
+    """Charged attempts and crashes, recounted from the history, stay within their budgets and match the row."""
     for job in history.jobs:
         attempts, crashes = _spent(history.chains.get(job.id, ()))
         if attempts > job.max_attempts or crashes > job.max_crashes + 1:
@@ -121,7 +121,7 @@ def _spent(chain: Sequence[Event]) -> tuple[int, int]:
             continue
         lost = event.verb in {Verb.START, Verb.EXPIRE}
         crashes += lost
-        # A lost worker and a graceful stop are not charged, the stop not even where it ends a cancelled job.
+        # A lost worker and a graceful stop are not charged, the stop not even if it ends a cancelled job.
         stopped = event.verb == Verb.GIVE_BACK or (event.verb == Verb.CANCEL and event.attempt == attempts - 1)
         attempts -= stopped or (lost and event.target is JobStatus.PENDING)
     return attempts, crashes
@@ -134,7 +134,9 @@ def recovery_is_bounded(history: History) -> Iterator[Finding]:
 
 
 def recoveries(history: History) -> Iterator[tuple[UUID, float]]:
-    """Each job that a dead or frozen worker held, and the seconds until somebody freed, took or ended it."""
+    """Yield each job that a dead or frozen worker held, and the seconds until another process freed,
+    took or ended it.
+    """
     held: dict[str | None, list[tuple[Event, float]]] = defaultdict(list)
     for chain in history.chains.values():
         for number, event in enumerate(chain):

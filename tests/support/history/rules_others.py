@@ -1,4 +1,4 @@
-"""Rules over pauses and held doorbells, bulk actions, and schedules."""
+"""Rules about pauses and held doorbells, bulk actions, and schedules."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -10,14 +10,14 @@ from tests.support.history.facts_of_others import Paused, TickRow
 from tests.support.history.rules_jobs import Finding
 
 _DONE_TO = {"cancelled": JobStatus.CANCELLED}
-"""What a job must be of which an action says so."""
+"""The state that a job must have after an action's outcome."""
 _ACTED = {"cancelled", "requested", "retried", "deleted"}
 _MOST_TICKS = 100_000
 _CLOCK_S = 0.05
 
 
 def nothing_paused_starts(history: History) -> Iterator[Finding]:
-    """While a report type or a tenant is paused, no job of it is started."""
+    """While a report type or a tenant is paused, none of its jobs is started."""
     for pause in history.paused:
         for job, chain in _concerned(history, pause):
             wrong = [e.at for e in chain if e.verb == Verb.START and pause.since < e.at < pause.until]
@@ -25,7 +25,7 @@ def nothing_paused_starts(history: History) -> Iterator[Finding]:
 
 
 def held_doorbells_are_not_lost(history: History) -> Iterator[Finding]:
-    """At rest none is held; and what waited when a pause ended was rung for or ended otherwise, but not forgotten."""
+    """At rest none is held; and every job that waited when a pause ended got a doorbell or ended otherwise."""
     yield f"{history.held} doorbells are held at rest" if history.held else None
     for pause in history.paused:
         for job, chain in _concerned(history, pause):
@@ -36,7 +36,7 @@ def held_doorbells_are_not_lost(history: History) -> Iterator[Finding]:
 
 
 def deadlines_stand_still(history: History) -> Iterator[Finding]:
-    """While it is paused, no job ends of its deadline."""
+    """While it is paused, no job ends because of its deadline."""
     for pause in history.paused:
         for job, chain in _concerned(history, pause):
             ended = job.error_code == "deadline_exceeded" and pause.since < chain[-1].at < pause.until
@@ -50,7 +50,7 @@ def _concerned(history: History, pause: Paused) -> Iterator[tuple[JobRow, Sequen
 
 
 def bulk_actions_meet_a_job_once(history: History) -> Iterator[Finding]:
-    """An action tells of each job once, counts what it tells, and makes one job of each that it repeats."""
+    """An action reports each job once, counts what it reports, and creates one job for each that it repeats."""
     told: dict[UUID, Counter[str]] = defaultdict(Counter)
     met = Counter((r.bulk_id, r.job_id) for r in history.bulk_results)
     made: Counter[UUID | None] = Counter(r.new_job_id for r in history.bulk_results if r.new_job_id is not None)
@@ -72,7 +72,7 @@ def bulk_actions_meet_a_job_once(history: History) -> Iterator[Finding]:
 
 
 def bulk_actions_keep_their_horizon(history: History) -> Iterator[Finding]:
-    """An action meets no job of another tenant, and none that was accepted after it was asked for."""
+    """An action includes no job of another tenant, and none that was accepted after the action was requested."""
     bulks = {bulk.id: bulk for bulk in history.bulks}
     for result in history.bulk_results:
         bulk, job = bulks[result.bulk_id], history.job.get(result.job_id)
@@ -85,7 +85,7 @@ def bulk_actions_keep_their_horizon(history: History) -> Iterator[Finding]:
 
 
 def bulk_actions_do_what_they_say(history: History) -> Iterator[Finding]:
-    """At rest each action has ended, and what it says of a job is so."""
+    """At rest each action has ended, and its outcomes match the jobs."""
     for bulk in history.bulks:
         yield f"{bulk.id} is left RUNNING" if bulk.state == "RUNNING" else None
     for result in history.bulk_results:
@@ -95,7 +95,7 @@ def bulk_actions_do_what_they_say(history: History) -> Iterator[Finding]:
 
 
 def a_tick_is_one_job(history: History) -> Iterator[Finding]:
-    """Each tick that was submitted has its own job, and each job of a schedule its own tick."""
+    """Each submitted tick has its own job, and each job of a schedule its own tick."""
     named: Counter[UUID | None] = Counter(t.job_id for t in history.ticks if t.job_id is not None)
     lines = Counter((t.schedule_id, t.tick) for t in history.ticks)
     for tick in history.ticks:
@@ -112,7 +112,7 @@ def a_tick_is_one_job(history: History) -> Iterator[Finding]:
 
 
 def every_tick_has_its_fate(history: History) -> Iterator[Finding]:
-    """What was due and has no job has a reason, and at rest nothing waits."""
+    """A due tick without a job has a reason, and at rest nothing waits."""
     lines: dict[UUID, list[TickRow]] = defaultdict(list)
     for line in history.ticks:
         lines[line.schedule_id].append(line)
@@ -136,11 +136,11 @@ def every_tick_has_its_fate(history: History) -> Iterator[Finding]:
 
 
 def made_by_others(history: History) -> set[UUID]:
-    """Jobs that no client asked for one by one: of a bulk action or a schedule, which name them."""
+    """Return the jobs that no client requested individually: those that a bulk action or a schedule names."""
     of_bulk = {r.new_job_id for r in history.bulk_results if r.new_job_id is not None}
     return of_bulk | {t.job_id for t in history.ticks if t.job_id is not None}
 
 
 def cancelled_by_others(history: History) -> set[UUID]:
-    """Jobs that a bulk action cancelled, or wished to."""
+    """Return the jobs that a bulk action cancelled, or tried to."""
     return {r.job_id for r in history.bulk_results if r.outcome in _ACTED - {"retried", "deleted"}}

@@ -1,4 +1,4 @@
-"""Rules over webhooks: who was to be told of what, and what their receivers heard."""
+"""Rules about webhooks: who was to be notified of what, and what the receivers got."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,8 +17,9 @@ _CLOCK_S = 0.05
 
 
 def ends_are_told(history: History) -> Iterator[Finding]:
-    """Each end that somebody wanted to hear of is one event, of which each webhook whose conditions let it through has
-    one delivery, and no other has any; and so has the address that the job's own request named."""
+    """Each end that somebody subscribed to is one event, with one delivery for each webhook whose conditions it meets,
+    and none for others; the address that the job's own request named gets one, too.
+    """
     events: dict[tuple[UUID | None, str], list[UUID]] = {}
     for event in history.told:
         events.setdefault((event.job_id, event.type), []).append(event.id)
@@ -40,7 +41,7 @@ def ends_are_told(history: History) -> Iterator[Finding]:
 
 
 def only_what_happened_is_told(history: History) -> Iterator[Finding]:
-    """What an event says of a job is so, and nothing was sent that no commit has made."""
+    """What an event says about a job is true, and nothing was sent that was not committed."""
     for event in history.told:
         job = history.job.get(event.job_id) if event.job_id is not None else None
         if job is None:
@@ -58,8 +59,9 @@ def only_what_happened_is_told(history: History) -> Iterator[Finding]:
 
 
 def what_is_owed_is_sent(history: History) -> Iterator[Finding]:
-    """At rest nothing waits, and what is owed to a webhook, or to the address of a callback, was sent there, once at
-    least, and was not given up."""
+    """At rest nothing waits, and what is owed to a webhook or a callback address was sent there at least once, and not
+    given up.
+    """
     heard = None if history.posted is None else {_way(one) for one in history.posted}
     enabled = {webhook.id for webhook in history.webhooks}
     for one in history.deliveries:
@@ -72,7 +74,7 @@ def what_is_owed_is_sent(history: History) -> Iterator[Finding]:
 
 
 def acknowledged_is_recorded(history: History) -> Iterator[Finding]:
-    """What a receiver took is written down as delivered, and what is written down as delivered a receiver took."""
+    """What a receiver accepted is recorded as delivered, and what is recorded as delivered was accepted."""
     posted = history.posted
     taken = {_way(one) for one in posted or () if 200 <= (one.answered or 0) < 300}
     for one in history.deliveries:
@@ -86,12 +88,14 @@ def acknowledged_is_recorded(history: History) -> Iterator[Finding]:
 
 
 def _way(one: DeliveryRow | Posted) -> tuple[UUID, UUID, str | None]:
-    """What tells one delivery from another: who signs it, of what it tells, and where it goes, of a callback."""
+    """Return what identifies a delivery: its signer, its event, and the address of a callback."""
     return one.webhook_id, one.event_id, one.url
 
 
 def _in_force(history: History, job: JobRow) -> Iterator[WebhookRow]:
-    """The webhooks that may be told of the job's end, because nobody has written them since it was accepted."""
+    """Yield the webhooks that may be notified of the job's end, because they have not been written since it was
+    accepted.
+    """
     chain = history.chains.get(job.id)
     if job.status in _TYPES and chain is not None:
         for webhook in history.webhooks:
@@ -106,7 +110,7 @@ def _wants(webhook: WebhookRow, job: JobRow) -> bool:
 
 
 def _met(conditions: Sequence[str | Mapping[str, Any]] | None, job: JobRow) -> bool:
-    """What docs/reference/http.md says of them, and nothing of the code that is asked."""
+    """Evaluate the conditions as docs/reference/http.md defines them, independently of the product's code."""
     return conditions is None or any(_is_met(one, job) for one in conditions)
 
 

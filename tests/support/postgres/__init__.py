@@ -1,1 +1,1 @@
-"""PostgreSQL for tests, and what stands before it."""
+"""PostgreSQL for tests, and the proxies in front of it."""

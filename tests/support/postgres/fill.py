@@ -1,11 +1,11 @@
-"""Tables with many rows in them, quickly: INSERT … SELECT with the triggers off. For plans and benchmarks only."""
+"""Fills tables with many rows quickly: INSERT … SELECT with the triggers off. For plans and benchmarks only."""
 
 from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-# Ids as `shared.ids.uuid7` makes them: job number n was made (newest - n) gaps before `age_s` seconds ago.
+# Ids as `shared.ids.uuid7` makes them: job number n was created (newest - n) gaps before `age_s` seconds ago.
 _MADE = """
     SELECT n, made_at,
            (lpad(to_hex((extract(epoch FROM made_at) * 1000)::bigint), 12, '0') || '7' || substr(hash, 1, 3) || '8'
@@ -186,11 +186,12 @@ def jobs(
     requester: str | None = None,
     labels_every: int = 2**31 - 1,
 ) -> None:
-    """`count` jobs of `tenant`, all in `status`, the newest made `age_s` seconds ago, with their history and files.
+    """Insert `count` jobs of `tenant`, all in `status`, the newest created `age_s` seconds ago, with their history and
+    files.
 
-    `requester` asked for every other one. Every one in `labels_every` has the label `team: finance`.
+    `requester` requested every other one. One in `labels_every` has the label `team: finance`.
 
-    `conn` is in autocommit mode and belongs to a superuser. One fill for each tenant and status.
+    `conn` is in autocommit mode and belongs to a superuser. One call for each tenant and status.
     """
     values = {
         "tenant": tenant, "status": status, "jobs": count, "age_s": age_s, "gap_s": gap_s, "deadline_s": deadline_s,
@@ -200,67 +201,71 @@ def jobs(
 
 
 def keys(conn: Connection) -> None:
-    """An Idempotency-Key for every job there is."""
+    """Insert an Idempotency-Key for every existing job."""
     _run(conn, (_KEYS, {}))
 
 
 def reusable(conn: Connection, key: str) -> None:
-    """Every job of the tenant `acme` answers the question `key`."""
+    """Let every job of the tenant `acme` answer the question `key`."""
     _run(conn, ("UPDATE jobs SET reuse_key = :key WHERE tenant = 'acme'", {"key": key}))
 
 
 def erasures(conn: Connection) -> None:
-    """An erasure of every job of the tenant `silent`."""
+    """Insert an erasure for every job of the tenant `silent`."""
     _run(conn, ("INSERT INTO erasures (job_id, tenant) SELECT id, tenant FROM jobs WHERE tenant = 'silent'", {}))
 
 
 def outbox(conn: Connection, count: int) -> None:
-    """`count` messages that wait to be sent."""
+    """Insert `count` messages that wait to be sent."""
     _run(conn, (_OUTBOX, {"rows": count}))
 
 
 def audit(conn: Connection, count: int, *, tenant: str = "acme", age_s: float = 0) -> None:
-    """`count` entries of the tenant's audit trail, one a second, about a hundred jobs, the newest `age_s` old."""
+    """Insert `count` entries of the tenant's audit trail, one per second, about a hundred jobs, the
+    newest `age_s` old.
+    """
     _run(conn, (_AUDIT, {"rows": count, "tenant": tenant, "age_s": age_s}))
 
 
 def held(conn: Connection, count: int) -> None:
-    """`count` doorbells of three tenants that wait for their turn."""
+    """Insert `count` doorbells of three tenants that wait for their turn."""
     _run(conn, (_HELD, {"rows": count}))
 
 
 def api_keys(conn: Connection, count: int, *, tenant: str = "acme", end: datetime | None = None) -> None:
-    """`count` API keys of the tenant, one a second, that work until `end`. Nobody knows their secrets."""
+    """Insert `count` API keys of the tenant, one per second, valid until `end`. Their secrets are unknown."""
     _run(conn, (_API_KEYS, {"rows": count, "tenant": tenant, "end": end}))
 
 
 def console_sessions(conn: Connection, count: int) -> None:
-    """`count` sessions of the keys that there are, a tenth of them over. Nobody knows their cookies."""
+    """Insert `count` sessions of the existing keys, a tenth of them expired. Their cookies are unknown."""
     _run(conn, (_CONSOLE_SESSIONS, {"rows": count}))
 
 
 def sign_in_codes(conn: Connection, count: int) -> None:
-    """`count` codes of the keys that there are, a third of them over. Nobody knows them."""
+    """Insert `count` codes of the existing keys, a third of them expired. Their secrets are unknown."""
     _run(conn, (_SIGN_IN_CODES, {"rows": count}))
 
 
 def saved_views(conn: Connection, count: int) -> None:
-    """`count` views of a tenant's people, `p1` among them; some are for everybody there."""
+    """Insert `count` views of a tenant's users, `p1` among them; some are for everyone there."""
     _run(conn, (_SAVED_VIEWS, {"rows": count}))
 
 
 def shares(conn: Connection, count: int) -> None:
-    """`count` links of a tenant's people to files of jobs with fifty links each; each tenth ended long ago."""
+    """Insert `count` links of a tenant's users to files of jobs with fifty links each; one in ten ended long ago."""
     _run(conn, (_SHARES, {"rows": count}))
 
 
 def passwords(conn: Connection) -> None:
-    """A password for the files of each job that waits."""
+    """Insert a password for the files of each waiting job."""
     _run(conn, (_PASSWORDS, {}))
 
 
 def bulk(conn: Connection, count: int) -> None:
-    """`count` bulk actions of two tenants, the newest of which run; one has met all jobs of the tenant `acme`."""
+    """Insert `count` bulk actions of two tenants, the newest of which run; one has handled all jobs of the tenant
+    `acme`.
+    """
     _run(conn, (_BULK, {"rows": count}), (_BULK_RESULTS, {}))
 
 
@@ -275,19 +280,19 @@ def _run(conn: Connection, *statements: tuple[str, dict[str, object]]) -> None:
 
 
 def minutes(conn: Connection) -> None:
-    """A thousand minutes of the history of ten report types, and a week of all of them together."""
+    """Insert a thousand minutes of the history of ten report types, and a week of the totals."""
     conn.execute(text(_MINUTES))
     conn.execute(text(_TOTALS))
     conn.execute(text(_ACCEPTED))
 
 
 def dead_letters(conn: Connection, count: int) -> None:
-    """`count` copies of dead letters, every other one of a job."""
+    """Insert `count` copies of dead letters, every other one of a job."""
     _run(conn, (_DEAD_LETTERS, {"rows": count}))
 
 
 def schedules(conn: Connection, schedules: int, *, tenant: str, due_in_s: float, ticks: int = 0) -> None:
-    """So many schedules of the tenant, all due so many seconds from now; the first has a history of so many ticks."""
+    """Insert schedules of the tenant, all due in `due_in_s`; the first has a history of `ticks` ticks."""
     asked = {"schedules": schedules, "tenant": tenant, "due_in_s": due_in_s, "ticks": ticks}
     conn.execute(_SCHEDULES, asked)
     conn.execute(_TICKS, asked)
@@ -312,22 +317,22 @@ _TICKS = text("""
 
 
 WAIT_FOR_SOMETHING = 300
-"""Webhooks for which a delivery waits, besides the crowded one."""
+"""Webhooks with a waiting delivery, besides the crowded one."""
 
 
 def webhooks(conn: Connection, tenants: int, *, each: int) -> None:
-    """So many tenants `tenant-1`, …, with so many webhooks each, a secret of each, and an event of each that was told.
+    """Insert tenants `tenant-1`, …, with `each` webhooks, a secret for each, and a delivered event for each.
 
-    Something waits for a few of them. Every thousandth was disabled for what it answered.
+    A few of them have a waiting delivery. One in a thousand was disabled because of its answer.
     """
     asked: dict[str, object] = {"tenants": tenants, "each": each, "some": WAIT_FOR_SOMETHING}
     _run(conn, *((statement, asked) for statement in _WEBHOOKS))
 
 
 def deliveries(conn: Connection, count: int, *, tenant: str) -> None:
-    """The first webhook of the tenant has so many deliveries of each kind: delivered, given up, and to be tried later.
+    """Give the tenant's first webhook `count` deliveries of each kind: delivered, given up, and to be retried later.
 
-    Two are due, two are under way, and so many events are not spread yet.
+    Two are due, two are in progress, and `count` events are not distributed yet.
     """
     _run(conn, *((statement, {"rows": count, "tenant": tenant}) for statement in _DELIVERIES))
 

@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode before a database, as platforms put it there."""
+"""PgBouncer in transaction mode in front of a database, as platforms run it."""
 
 import os
 import shutil
@@ -33,8 +33,8 @@ ignore_startup_parameters = {ignored}
 class PgBouncer:
     """Every role shares `server_connections` among all its clients. Its process ends with this one.
 
-    `auth` is how clients log in: `plain`, or `scram-sha-256` with salts that it makes up. `ignored`: start-up
-    parameters that it takes and drops.
+    `auth` is how clients log in: `plain`, or `scram-sha-256` with salts of its own. `ignored`: start-up parameters that
+    it accepts and drops.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class PgBouncer:
         self._program = tool("pgbouncer")
         self._folder = Path(tempfile.mkdtemp(prefix="todoke-pgbouncer-"))
         self.log = self._folder / "pgbouncer.log"
-        """What it has to say."""
+        """PgBouncer's log."""
         self.port = free_port()
         any_url = make_url(next(iter(urls.values())))
         (self._folder / "users").write_text(

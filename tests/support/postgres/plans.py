@@ -1,4 +1,4 @@
-"""How many rows a statement really looks at, by its plan."""
+"""Counts the rows that a statement really visits, by its plan."""
 
 import contextlib
 import itertools
@@ -22,18 +22,18 @@ _PARAMETER = re.compile(r"(?<!:):([a-z_][a-z_0-9]*)")
 
 
 class Case(NamedTuple):
-    """A statement with parameters that would tempt it to look at everything."""
+    """A statement with parameters that would tempt it to visit everything."""
 
     module: ModuleType
     name: str
     parameters: Mapping[str, object]
     most: int
-    """Rows it may fetch, of all tables together."""
+    """The most rows that it may fetch, of all tables together."""
 
 
 @contextlib.contextmanager
 def crowded(cluster: server.Server, put: Callable[[Connection], None]) -> Iterator[Engine]:
-    """A database with very much in it."""
+    """Fill a database with very many rows."""
     with server.database(cluster) as url:
         engine = create_engine(url, application_name="test")
         with engine.connect() as conn:
@@ -43,7 +43,7 @@ def crowded(cluster: server.Server, put: Callable[[Connection], None]) -> Iterat
 
 
 def beyond(conn: Connection, cases: Iterable[Case], *, generic: bool) -> dict[tuple[str, str], object]:
-    """The statements that fetch more than they may, with what they fetched of each table, and the bound."""
+    """Return the statements that fetch more than they may, with what they fetched from each table, and the limit."""
     found: dict[tuple[str, str], object] = {}
     for case in cases:
         statement: TextClause = getattr(case.module, case.name)
@@ -54,23 +54,23 @@ def beyond(conn: Connection, cases: Iterable[Case], *, generic: bool) -> dict[tu
 
 
 def not_asked(module: ModuleType, cases: Iterable[Case]) -> set[str]:
-    """The module's statements that no case asks, and the cases' that it does not have."""
+    """Return the module's statements that no case covers, and the cases' statements that it does not have."""
     asked = {case.name for case in cases if case.module is module}
     return asked ^ {name for name, value in vars(module).items() if isinstance(value, TextClause)}
 
 
 def used(statement: TextClause, parameters: Mapping[str, object]) -> dict[str, object]:
-    """Those of the parameters that the statement has."""
+    """Return those of the parameters that the statement has."""
     return {name: value for name, value in parameters.items() if name in statement._bindparams}
 
 
 def visited(
     conn: Connection, statement: TextClause, parameters: Mapping[str, object], *, generic: bool
 ) -> dict[str, int]:
-    """Table → rows that the statement fetched from it, whether it kept them or not. What it wrote is undone.
+    """Return table → rows that the statement fetched from it, whether it kept them or not. Its writes are rolled back.
 
-    `generic`: under the plan that serves any parameters, which PostgreSQL may turn to for a prepared statement.
-    `conn` is in autocommit mode.
+    `generic`: with the plan for any parameters, which PostgreSQL may use for a prepared statement. `conn` is in
+    autocommit mode.
     """
     numbers: dict[str, int] = {}
     body = _PARAMETER.sub(lambda found: f"${numbers.setdefault(found[1], len(numbers) + 1)}", statement.text)
@@ -80,10 +80,10 @@ def visited(
     driver.execute(b"BEGIN")
     try:
         driver.execute(f"SET LOCAL plan_cache_mode = force_{'generic' if generic else 'custom'}_plan".encode())
-        # What a bitmap of a small table's pages is to this, that of a large table's is to the default.
+        # A small table's bitmap relates to this as a large table's does to the default.
         driver.execute(b"SET LOCAL work_mem = '64kB'")
         driver.execute(f"PREPARE {name} AS {body}".encode())
-        # Counts only, and no times: what remains does not depend on the machine.
+        # Counts only, no times: the result does not depend on the machine.
         execute = f"EXECUTE {name}({values})" if numbers else f"EXECUTE {name}"
         explained = driver.execute(f"EXPLAIN (ANALYZE, TIMING OFF, BUFFERS OFF, FORMAT JSON) {execute}".encode())
         [(plan,)] = explained.fetchall()

@@ -1,4 +1,4 @@
-"""A machine loses its power: PostgreSQL's postmaster and every backend are gone at once."""
+"""A power cut: PostgreSQL's postmaster and every backend end at once."""
 
 import contextlib
 
@@ -8,10 +8,11 @@ from deploy.local.postgres import EmbeddedPostgres
 
 
 def cut(server: EmbeddedPostgres) -> None:
-    """Nobody has time to say goodbye, and none is left that could still answer: a backend outlives its postmaster by
-    a moment. The next start recovers from the write-ahead log."""
+    """Kill all processes without warning, leaving none that could still answer: a backend outlives its postmaster by a
+    moment. The next start recovers from the write-ahead log.
+    """
     postmaster = psutil.Process(server.pid)
-    postmaster.suspend()  # so that no backend is born that is not among these
+    postmaster.suspend()  # so that no further backend starts
     backends = postmaster.children(recursive=True)
     server.kill()
     for backend in backends:

@@ -1,7 +1,7 @@
-"""A proxy that knows which statement passes, and breaks the connection before it, after it, or freezes who sent it.
+"""A proxy that recognises statements, and breaks the connection before or after one, or freezes its sender.
 
-It reads the message flow of PostgreSQL's protocol 3 (PostgreSQL 18, "Message Flow", read 2026-11-25): the text of a
-prepared statement comes once with Parse; later Binds name it.
+It reads the messages of PostgreSQL's protocol 3 (PostgreSQL 18, "Message Flow", read 2026-11-25): the text of a
+prepared statement is sent once with Parse; later Binds name it.
 """
 
 import re
@@ -16,12 +16,12 @@ from tests.support.faults.tcp_proxy import Link, Proxy
 
 _WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
 _WITHIN_A_STATEMENT = {b"P", b"B", b"D", b"E", b"C"}
-"""Parse, Bind, Describe, Execute, Close: nothing happens to the client's knowledge before Sync."""
+"""Parse, Bind, Describe, Execute, Close: the client sees no effect before Sync."""
 _ENCRYPTION_REQUESTS = {80877103, 80877104}
 
 
 def effect_of(sql: str) -> str | None:
-    """What a statement is called among the effects; None when it only reads."""
+    """Return a statement's name among the effects; None if it only reads."""
     if sql.strip().upper() == "COMMIT":
         return "COMMIT"
     return f"sql {statement_name(sql)}" if _WRITES.search(sql) else None
@@ -40,7 +40,7 @@ class _Framing:
     def __init__(self, *, begun: bool) -> None:
         self._rest = b""
         self.begun = begun
-        """False while messages come without a letter: a client's first ones."""
+        """False while messages have no letter: a client's first ones."""
 
     def feed(self, piece: bytes) -> list[_Message]:
         self._rest += piece
@@ -61,13 +61,13 @@ class _Framing:
 
 
 class PostgresProxy(Proxy):
-    """Asks `faults` about every effect that passes. A client has one statement under way at a time, as ours do."""
+    """Consults `faults` about every effect that passes. A client runs one statement at a time, as ours do."""
 
     def __init__(self, host: str, port: int, *, faults: Faults = NO_FAULTS, late_s: float = 1.0) -> None:
         super().__init__(host, port)
         self.faults = faults
         self.late_s = late_s
-        """How late Fault.LATE is."""
+        """The delay of Fault.LATE."""
 
     def between(self, link: Link) -> tuple[Callable[[bytes], None], Callable[[bytes], None]]:
         """See `Proxy.between`."""
@@ -85,12 +85,12 @@ class _Session:
         self._answered = _Framing(begun=True)
         self._prepared: dict[bytes, str] = {}
         self._pending: Fault | None = None
-        """What is to go wrong when the reply to the statement under way is complete."""
+        """The fault to apply once the current statement's reply is complete."""
         self._held: list[bytes] = []
         self._group: list[bytes] = []
         self._effects: list[str] = []
         self._state = b"I"
-        """What the server last said of its transaction: none (I), one (T), or one that has failed (E)."""
+        """The transaction state that the server last reported: none (I), one (T), or a failed one (E)."""
 
     def from_client(self, piece: bytes) -> None:
         for message in self._asked.feed(piece):
@@ -126,7 +126,7 @@ class _Session:
         self._link.client.sendall(b"E" + struct.pack("!I", len(fields) + 5) + fields + b"\0")
 
     def _first(self, message: _Message) -> bool:
-        """Answer a wish for encryption here: the proxy must read what passes."""
+        """Answer a request for encryption here: the proxy must be able to read the traffic."""
         (code,) = struct.unpack("!I", message.body[:4])
         if code in _ENCRYPTION_REQUESTS:
             self._link.client.sendall(b"N")
@@ -134,7 +134,7 @@ class _Session:
         return False
 
     def _text(self, message: _Message) -> str | None:
-        """The statement that this message runs."""
+        """Return the statement that this message runs."""
         if message.kind == b"P":
             name, text, _ = message.body.split(b"\0", 2)
             self._prepared[name] = text.decode()
@@ -146,11 +146,11 @@ class _Session:
         return None
 
     def _breaks(self, fault: Fault | None) -> bool:
-        """Do before the statement what is to be done then. True if it is lost, and its connection with it."""
+        """Apply a fault that precedes the statement. True if the statement is lost, together with its connection."""
         if strike(self._proxy.faults, fault, before=True) or fault is Fault.NOT_APPLIED:
             return True
         if fault is Fault.ERROR:
-            # What a server says that is being shut down; nothing was done.
+            # The message of a server that is being shut down; nothing was done.
             self._refuse("FATAL", "57P01", "terminating connection due to administrator command")
             return True
         self._pending = fault
@@ -175,7 +175,9 @@ class _Session:
             self._state = message.body
 
     def _complete(self) -> None:
-        """The statement is done and, unless a transaction was begun, committed. Its reply is in our hands."""
+        """The statement is done and, unless a transaction was begun, committed. Its reply has not been
+        forwarded yet.
+        """
         fault, self._pending = self._pending, None
         reply, self._held = b"".join(self._held), []
         if strike(self._proxy.faults, fault, before=False) or fault is Fault.REPLY_LOST:

@@ -10,7 +10,7 @@ _PASSWORD = "role-canary"
 
 
 def service_urls(database_url: str) -> dict[str, str]:
-    """Service → the same database, as a role that may do what its service needs and nothing else."""
+    """Return service → the same database, as a role with exactly the rights of its service."""
     roles = {service: f"test_{service}" for service in grants.SERVICES}
     with psycopg.connect(database_url, autocommit=True) as conn:
         for role in roles.values():

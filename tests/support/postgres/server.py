@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests: from testcontainers where a Docker API answers, else embedded."""
+"""A real PostgreSQL for the tests: from testcontainers if a Docker API responds, else embedded."""
 
 import contextlib
 import itertools
@@ -21,7 +21,7 @@ Server = str
 
 @contextlib.contextmanager
 def server() -> Iterator[Server]:
-    """A server for the session, with a migrated template database."""
+    """Yield a server for the session, with a migrated template database."""
     with _container() if _docker_answers() else _embedded() as base:
         _create(base, "todoke_template", None)
         migrations.upgrade(f"{base}/todoke_template")
@@ -30,7 +30,7 @@ def server() -> Iterator[Server]:
 
 @contextlib.contextmanager
 def database(base: Server, *, template: str | None = "todoke_template") -> Iterator[str]:
-    """A database of one's own, as a copy of the migrated template; gone afterwards."""
+    """Yield a separate database, a copy of the migrated template; it is dropped afterwards."""
     name = f"test_{os.getpid()}_{next(_names)}"
     _create(base, name, template)
     try:
@@ -42,7 +42,7 @@ def database(base: Server, *, template: str | None = "todoke_template") -> Itera
 
 def _create(base: Server, name: str, template: str | None) -> None:
     with psycopg.connect(f"{base}/postgres", autocommit=True) as conn:
-        # By copying files: by way of the log, which is the default, takes three times as long.
+        # By copying files: the default, through the log, takes three times as long.
         way = sql.SQL("TEMPLATE {} STRATEGY FILE_COPY")
         copy = way.format(sql.Identifier(template)) if template else sql.SQL("")
         conn.execute(sql.SQL("CREATE DATABASE {} {}").format(sql.Identifier(name), copy))
@@ -50,8 +50,8 @@ def _create(base: Server, name: str, template: str | None) -> None:
 
 @contextlib.contextmanager
 def _embedded() -> Iterator[Server]:
-    # Not in pytest's own folder, which every session of the same user closes to all others: PostgreSQL will not
-    # run as root. Nothing here outlives the machine, so nothing needs to reach the disk.
+    # Not in pytest's own folder, which every session of the same user closes to all others: PostgreSQL will not run as
+    # root. Nothing here outlives the machine, so nothing needs to reach the disk.
     with (
         tempfile.TemporaryDirectory(prefix="todoke-postgres-", ignore_cleanup_errors=True) as folder,
         EmbeddedPostgres(Path(folder), settings={"fsync": "off", "full_page_writes": "off"}) as postgres,

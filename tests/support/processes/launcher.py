@@ -1,9 +1,8 @@
-"""`python -m tests.support.processes.launcher services.worker`: run a service and end it at a chosen durable effect.
+"""`python -m tests.support.processes.launcher services.worker`: runs a service and ends it at a chosen durable effect.
 
 Every durable effect passes through SQLAlchemy, `SqsCalls` or the artifact store; this module listens there, so
-production code has no hooks. EFFECTS_FILE names a file to which each effect is appended. STOP_AT is
-`name|before|3`: at the third time of that effect, before (or after) it happens, the process gets STOP_SIGNAL
-(KILL unless said otherwise).
+production code has no hooks. Each effect is appended to the file EFFECTS_FILE. STOP_AT is `name|before|3`: at the third
+time of that effect, before (or after) it happens, the process gets STOP_SIGNAL (KILL by default).
 """
 
 import functools
@@ -40,7 +39,7 @@ class Effects:
         self._lock = threading.Lock()
 
     def at(self, name: str, phase: str) -> None:
-        """An effect is about to happen (`before`), or has happened (`after`)."""
+        """Note that an effect is about to happen (`before`), or has happened (`after`)."""
         with self._lock:
             self._counts[name, phase] += 1
             if self._file and phase == "before":
@@ -50,7 +49,7 @@ class Effects:
                 os.kill(os.getpid(), self._signal)
 
     def around(self, name: str, action: Callable[..., Any]) -> Callable[..., Any]:
-        """`action`, with both phases."""
+        """Return `action`, with both phases."""
 
         @functools.wraps(action)
         def watched(*arguments: Any, **keywords: Any) -> Any:
@@ -63,7 +62,7 @@ class Effects:
 
 
 def listen(effects: Effects) -> None:
-    """Put the listeners where effects pass."""
+    """Install the listeners where effects pass."""
 
     def effect(sql: str) -> str | None:
         return f"sql {statement_name(sql)}" if _WRITES.search(sql) else None

@@ -21,15 +21,15 @@ CATALOG = ROOT / "tests" / "support" / "catalog"
 
 
 class Services:
-    """Services over one database and one queue. Leaving the block ends every one of them."""
+    """Services over one database and one queue. Leaving the block ends all of them."""
 
     def __init__(
         self, folder: Path, *, database_urls: dict[str, str], queue_url: str, aws: dict[str, str],
         host: str = "127.0.0.1", zygote: Zygote | None = None, **env: str,
     ) -> None:  # fmt: skip
-        """`zygote` forks the services, which saves each of them its imports; without it they are started anew.
+        """`zygote` forks the services, which saves each of them its imports; otherwise each starts a new Python.
 
-        It has imported all services, so that each shows the metrics of all.
+        It has imported all services, so each shows the metrics of all.
         """
         self._zygote = zygote
         self._host = f"[{host}]" if ":" in host else host
@@ -56,10 +56,11 @@ class Services:
             "RELAY_SPARE_S": "0.6",
             **env,
         }
-        # Each try has a connection of its own, so that it meets whoever answers now, and no other is made by itself.
+        # Each try has its own connection, so that it reaches whichever process answers now, and the client never
+        # reconnects by itself.
         self._http = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
         self.todoke = Todoke(self.url, "", timeout=20, max_retries=0, http_client=self._http)
-        """Asks once, whatever happens."""
+        """Makes a single try, whatever happens."""
 
     def __enter__(self) -> Self:
         return self
@@ -78,12 +79,12 @@ class Services:
                 print(f"--- {log.name}\n{log.read_text(errors='replace')[-4000:]}")
 
     def port(self, name: str) -> int:
-        """Where the first process of that service shows its metrics."""
+        """Return the metrics port of the service's first process."""
         return self._ports[name]
 
     @property
     def url(self) -> str:
-        """Where the API answers."""
+        """The address of the API."""
         return f"http://{self._host}:{self._ports['api']}"
 
     def start(
@@ -96,17 +97,17 @@ class Services:
         log: str = "",
         **env: str,
     ) -> Process:
-        """Start one more process of that service; with `wait`, until it is ready, or dead where STOP_AT dooms it.
+        """Start one more process of that service; with `wait`, until it is ready, or dead if STOP_AT ends it.
 
-        `port` is where it shows its metrics: the service's own for the first process unless given, any for the others.
-        `log` is the file that it writes to, one for all of the service unless given.
+        `port` is for its metrics: by default the service's own for the first process, any for the others. `log` is its
+        log file, by default one for the whole service.
         """
         port = port or (free_port() if self.alive(name) else self._ports[name])
         module = ["tests.support.processes.launcher", f"services.{name}"] if launcher else [f"services.{name}"]
         environment = {**self._env, "DATABASE_URL": self._database_urls[name], "METRICS_PORT": str(port), **env}
         file = self.folder / (log or f"{name}.log")
         process: Process
-        # The launcher and a supervisor of several processes have to be what their command line says.
+        # The launcher and a supervisor of several processes depend on their own command line.
         if self._zygote is None or launcher or "API_WORKERS" in environment:
             process = spawn([sys.executable, "-m", *module], env=environment, log=file, cwd=ROOT)
         else:
@@ -119,25 +120,27 @@ class Services:
         return process
 
     def fork_none(self) -> None:
-        """Start every service anew from now on: for tests of what a service alone declares."""
+        """Start every service in a new Python from now on: for tests of what a service alone declares."""
         self._zygote = None
 
     def metrics(self, name: str) -> str:
-        """What the first process of that service has counted."""
+        """Return the metrics of the service's first process."""
         return httpx.get(f"http://{self._host}:{self._ports[name]}/metrics", timeout=10).text
 
     def ready(self, name: str) -> bool:
-        """Whether the first process of that service says it is ready."""
+        """True if the service's first process reports that it is ready."""
         return ready(f"http://{self._host}:{self._ports[name]}/readyz")
 
     def kill(self, name: str) -> None:
-        """kill -9 every process of that service."""
+        """Send SIGKILL to every process of that service."""
         for process in self.alive(name):
             process.kill()
             process.wait(30)
 
     def stop(self, name: str) -> float:
-        """SIGTERM every process of that service. Returns the seconds it took; fails if one had to be killed."""
+        """Send SIGTERM to every process of that service. Returns the seconds that it took; fails if one had to be
+        killed.
+        """
         began = time.monotonic()
         for process in self.alive(name):
             assert stop(process, timeout_s=60), f"{name} did not stop on SIGTERM"
@@ -145,11 +148,11 @@ class Services:
         return time.monotonic() - began
 
     def alive(self, name: str) -> list[Process]:
-        """The processes of that service that have not ended."""
+        """Return the processes of that service that have not ended."""
         return [p for p in self._running[name] if p.poll() is None]
 
     def submit(self, key: str, body: dict[str, Any] | None = None) -> str:
-        """Ask for a report until it is accepted, as a careful client does: always with the same key."""
+        """Submit a report until it is accepted, as a careful client does: always with the same key."""
 
         kind, parameters, formats = ((body or {}).get(name) for name in ("reportType", "parameters", "formats"))
 
@@ -163,20 +166,20 @@ class Services:
         return eventually(ask, within_s=90, what="the submission is accepted")
 
     def file(self, job_id: str, name: str | None = None) -> bytes:
-        """The job's only file, or that of this name, as a client has it: checked against what the job says of it."""
+        """Return the job's only file, or that of this name, as a client gets it: checked against the job's data."""
         content = io.BytesIO()
         self.todoke.jobs.download_into(job_id, content, name)
         return content.getvalue()
 
     def job(self, job_id: str) -> dict[str, Any] | None:
-        """The job as a client sees it; None while the API is away."""
+        """Return the job as a client sees it; None while the API is unreachable."""
         try:
             return dict(self.todoke.jobs.get(job_id).raw)
         except (errors.ConnectionFailed, errors.ApiError):
             return None
 
     def until_final(self, job_id: str, *, within_s: float = 90) -> dict[str, Any]:
-        """Wait until the job has ended, as clients do: by its stream, and again when the API comes back."""
+        """Wait until the job has ended, as clients do: over its stream, and again when the API is back."""
         try:
             final = self.todoke.jobs.wait(job_id, timeout=within_s)
         except (errors.JobFailed, errors.JobCancelled) as ended:
@@ -188,7 +191,7 @@ class Services:
         eventually(lambda: (self.job(job_id) or {}).get("status") == status, what=f"{job_id} is {status}")
 
     def cancel(self, job_id: str) -> None:
-        """Ask to cancel until the API has taken the wish, or says that it is too late."""
+        """Ask to cancel until the API has accepted the request, or says that it is too late."""
 
         def ask() -> bool:
             try:
@@ -203,6 +206,6 @@ class Services:
 
 
 def api_processes(supervisor: int) -> list[int]:
-    """The ids of an API's own processes below its supervisor."""
+    """Return the ids of an API's own processes below its supervisor."""
     found = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
     return [int(each) for each in found if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()]

@@ -1,10 +1,10 @@
-"""What a forked service does to files, and whom it answers: recorded by name, and broken where a plan says so.
+"""Records what a forked service does to files, and its answers, by name, and breaks them where a plan says so.
 
-Runs inside the service, from outside its code: it stands before `os.link`, `os.rename` and their like, which pathlib,
-shutil and tempfile all call. Statements and queue calls are not its business: those are seen on the wire.
+Runs inside the service, but outside its code: it wraps `os.link`, `os.rename` and similar functions, which pathlib,
+shutil and tempfile all call. It does not handle statements and queue calls: those are seen on the wire.
 
-In the folder that is watched, `plan.json` says what is to go wrong (the test may change it at any time), `seen` gets a
-line an effect, and `done-N-M` marks the M-th fault of plan N as carried out, once, whichever process met it.
+In the watched folder, `plan.json` has the faults (the test may change it at any time), `seen` gets a line per effect,
+and `done-N-M` marks the M-th fault of plan N as carried out, once, in whichever process.
 """
 
 import builtins
@@ -35,7 +35,7 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 def _named(path: str) -> str | None:
-    """`store slow.csv`: where a file is and what it is called, without what chance has chosen."""
+    """Return a name such as `store slow.csv`: the place and the name of a file, without random parts."""
     for fragment, place in _PLACES:
         if not path.endswith(" (deleted)") and fragment in f"{path}/":
             leaf = path.rstrip("/").rpartition("/")[2]
@@ -55,7 +55,7 @@ def _absolute(path: Any, dir_fd: int | None) -> str:
 
 
 class Watch:
-    """Counts and breaks. A report's child starts its own counts: it is forked with none."""
+    """Counts and breaks. A report's child starts its own counts, because it is forked without any."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = str(folder)
@@ -66,7 +66,7 @@ class Watch:
         self.in_a_child = False
 
     def at(self, effect: str) -> Fault | None:
-        """The fault for an effect that is about to happen; it is recorded."""
+        """Record an effect that is about to happen, and return its fault."""
         name = f"child {effect}" if self.in_a_child else effect
         with self._lock:
             self._write("seen", name + "\n", os.O_APPEND)
@@ -98,7 +98,7 @@ class Watch:
         os.close(descriptor)
 
     def around(self, effect: str, act: Callable[[], Any], *, cut_short: Callable[[], None] | None = None) -> Any:
-        """Do `act`, or what the plan makes of it."""
+        """Run `act`, or what the plan makes of it."""
         fault = self.at(effect)
         match fault:
             case Fault.KILL_BEFORE:
@@ -111,7 +111,7 @@ class Watch:
                 cut_short()
         try:
             return act()
-        finally:  # that it failed (the folder is there already) is an answer too
+        finally:  # a failure (the folder exists already) is an answer, too
             match fault:
                 case Fault.KILL_AFTER:
                     os.kill(os.getpid(), signal.SIGKILL)
@@ -120,7 +120,7 @@ class Watch:
 
 
 def watch(folder: Path, *, renders: bool) -> None:
-    """Stand before everything that leaves a trace in a file, from now on and in what this process forks."""
+    """Wrap everything that leaves a trace in a file, from now on and in what this process forks."""
     one = Watch(folder)
     faulthandler.register(signal.SIGUSR1)  # for the log of one that does not end
     _set_clock(float(os.environ.get("CLOCK_OFFSET_S", "0")))
@@ -133,7 +133,7 @@ def watch(folder: Path, *, renders: bool) -> None:
 
 
 def _set_clock(offset_s: float) -> None:
-    """Let the wall clock of this host be wrong. The monotonic clock goes on as it is, as it would."""
+    """Set this host's wall clock wrong. The monotonic clock continues unchanged, as it would."""
     real, real_ns = time.time, time.time_ns
     if offset_s:
         time.time = lambda: real() + offset_s
@@ -147,8 +147,9 @@ _PAUSES_S = {
     ("services.worker.cooldown", "_FIRST_OF_ALL_S"): 0.3,
     ("services.relay.assembly", "_RETENTION_EVERY_S"): 0.2,
 }
-"""Pauses that no operator needs to set, and that a stage with one worker would wait for again and again: a minute for
-each attempt that met a full disk."""
+"""Pauses that no operator needs to set, and that a stage with one worker would repeat: a minute for each attempt that
+found a full disk.
+"""
 
 
 def _shorten_pauses() -> None:
@@ -213,7 +214,7 @@ def _watch_opening(one: Watch) -> None:
 
 
 def _watch_answers(one: Watch) -> None:
-    """What a report's child tells its worker, and what the API tells a client."""
+    """Wrap what a report's child sends to its worker, and what the API sends to a client."""
     messages: Any = importlib.import_module("shared.reports.process.messages")
 
     send: Any = messages.send
@@ -267,7 +268,7 @@ class _Forked:
 
 
 def _fork_the_fork_server(one: Watch, folder: Path) -> None:
-    """Start the fork server as a fork of this process, which has the renderers imported already.
+    """Start the fork server as a fork of this process, which has imported the renderers already.
 
     Done now, while there is one thread; the worker then finds it running. Children may write to the watched folder.
     """

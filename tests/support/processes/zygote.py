@@ -1,11 +1,11 @@
-"""A process that has imported everything and forks each service from itself: 15 ms a start instead of 0.8 s.
+"""A process that has imported everything and forks each service from itself: 15 ms per start instead of 0.8 s.
 
-`Zygote` is the test's end of it. The forking end is a process of its own with a single thread, because a fork copies
-only the thread that makes it and leaves the others' locks held for ever.
+`Zygote` is the test's end of it. The forking end is a separate process with a single thread, because a fork copies only
+the thread that makes it and leaves the locks of other threads held for ever.
 
-It shares nothing with the worker's fork server (shared/reports/process), which is made to distrust what it forks: it
-gives up its privileges, holds no environment and no secret, and kills what its children leave. This one gives each
-fork an environment with the services' secrets. What both need of each other is ten lines of `SIGCHLD`.
+It shares nothing with the worker's fork server (shared/reports/process), which is built to distrust what it forks: it
+gives up its privileges, holds no environment and no secret, and kills what its children leave. This one gives each fork
+an environment with the services' secrets. What they could share is ten lines about `SIGCHLD`.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ _PREPARED = (
 
 @dataclass(frozen=True)
 class Request:
-    """What to become: a module run as `python -m`, with its files watched if `watch` names a folder for that."""
+    """What to become: a module run as by `python -m`, with its files watched if `watch` names a folder for that."""
 
     module: str
     arguments: Sequence[str]
@@ -62,12 +62,12 @@ class Forked:
         self._ended = threading.Event()
 
     def end(self, code: int) -> None:
-        """It ended."""
+        """Record the end of the process."""
         self.returncode = code
         self._ended.set()
 
     def poll(self) -> int | None:
-        """Its exit code; negative for a signal; None while it lives."""
+        """Return its exit code; negative for a signal; None while it lives."""
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
@@ -83,7 +83,7 @@ class Forked:
                 os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Send SIGKILL."""
         self.send_signal(signal.SIGKILL)
 
 
@@ -127,7 +127,7 @@ class Zygote:
         arguments: Sequence[str] = (),
         watch: Path | None = None,
     ) -> Forked:
-        """Fork a process that runs `module`. Its log is there when this returns."""
+        """Fork a process that runs `module`. Its log exists when this returns."""
         log.touch()
         request = Request(module, list(arguments), dict(env), str(log), str(watch) if watch else None)
         with self._asking:
@@ -192,7 +192,7 @@ def _report_ends(asked: socket.socket) -> None:
 
 
 def _become(request: Request) -> None:
-    """Turn this fork into the service, as `python -m` would have."""
+    """Turn this fork into the service, as `python -m` would."""
     os.setsid()
     end_with_parent(signal.SIGKILL)
     with Path(request.log).open("ab") as log:
@@ -204,12 +204,12 @@ def _become(request: Request) -> None:
     if request.watch:
         watched: Any = importlib.import_module("tests.support.processes.watched")
         watched.watch(Path(request.watch), renders=request.module == "services.worker")
-    sys.modules.pop(f"{request.module}.__main__", None)  # it is to run, not to be there already
+    sys.modules.pop(f"{request.module}.__main__", None)  # so that it runs, instead of counting as imported
     runpy.run_module(request.module, run_name="__main__", alter_sys=True)
 
 
 def _read_descriptions_once() -> None:
-    """Let every fork have what botocore reads from its files: a tenth of a second for each of their sessions."""
+    """Let all forks share what botocore reads from its files: a tenth of a second for each of their sessions."""
     sessions: Any = botocore.session
     sessions.create_loader = functools.cache(sessions.create_loader)
     keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
@@ -221,7 +221,7 @@ def _main() -> None:
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(name)
     _read_descriptions_once()
-    warm_up.warm_up()  # or each worker's fork server would do it anew
+    warm_up.warm_up()  # otherwise each worker's fork server would do it again
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=int(sys.argv[1])) as asked:

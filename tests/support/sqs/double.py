@@ -1,5 +1,6 @@
-"""SQS in memory behind the `Queue` interface, with knobs for its moods. It passes the same contract suite as a real
-endpoint; `sqs_server` shows the same rules on a socket."""
+"""SQS in memory behind the `Queue` interface, with settings for its faults. It passes the same contract suite as a real
+endpoint; `sqs_server` offers the same rules on a socket.
+"""
 
 import time
 from collections import Counter
@@ -13,25 +14,25 @@ from tests.support.sqs.rules import Mailbox, Message, Refused
 
 @dataclass
 class Faults:
-    """What the queue does wrong from now on."""
+    """The queue's faults from now on."""
 
     away: bool = False
     """Every call fails."""
     refuse: Callable[[Outgoing], SendFailure | None] = lambda _: None
     """Entries that fail, and how."""
     lose_reply: bool = False
-    """Sends are applied, and reported as failed."""
+    """Sends are applied, but reported as failed."""
     lose: bool = False
     """Sends are accepted, and the messages vanish."""
     copies: int = 1
     """How often each sent message arrives."""
     refuse_deletes: bool = False
     denied: frozenset[str] = frozenset()
-    """Actions that the caller may not do, such as sqs:DeleteMessage."""
+    """Actions that the caller may not perform, such as sqs:DeleteMessage."""
 
 
 class InMemoryQueue:
-    """One queue and its dead-letter queue. `clock` is monotonic seconds; tests may bring their own."""
+    """One queue and its dead-letter queue. `clock` returns monotonic seconds; tests may pass their own."""
 
     def __init__(self, *, max_receive_count: int = 20, clock: Callable[[], float] = time.monotonic) -> None:
         self.faults = Faults()
@@ -129,18 +130,18 @@ class InMemoryQueue:
         self._box.purge()
 
     def bodies(self) -> list[str]:
-        """What is in the queue, visible or not."""
+        """The messages in the queue, visible or not."""
         return [m.body for m in self._box.messages]
 
     @property
     def dead(self) -> list[Received]:
-        """What is in the dead-letter queue."""
-        self._box.counts()  # the queue itself moves what was received too often
+        """The messages in the dead-letter queue."""
+        self._box.counts()  # the queue itself moves messages that were received too often
         return [_received(m) for m in self._dead.messages]
 
     @property
     def deleted(self) -> int:
-        """Messages that were deleted."""
+        """The number of deleted messages."""
         return self._box.deleted
 
     def _request(self, operation: str) -> None:

@@ -1,4 +1,6 @@
-"""The fast SQS endpoint as a process of its own, so that it does not share an interpreter with what is measured."""
+"""The fast SQS endpoint as a separate process, so that it does not share an interpreter with the code under
+measurement.
+"""
 
 import json
 import os
@@ -36,18 +38,18 @@ class FastSqs:
             stop(self._process)
 
     def queue(self, name: str) -> str:
-        """Make a queue. Returns its URL."""
+        """Create a queue. Returns its URL."""
         return str(self.call("CreateQueue", {"QueueName": name})["QueueUrl"])
 
     def environment(self) -> dict[str, str]:
-        """The standard AWS variables that lead a client here."""
+        """Return the standard AWS variables that direct a client here."""
         return {
             "AWS_ENDPOINT_URL": self.url, "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
         }  # fmt: skip
 
     def call(self, operation: str, body: dict[str, object]) -> dict[str, object]:
-        """One call, unsigned."""
+        """Make one call, unsigned."""
         request = urllib.request.Request(  # noqa: S310 - our own loopback address
             self.url, json.dumps(body).encode(), {"X-Amz-Target": f"AmazonSQS.{operation}"}
         )

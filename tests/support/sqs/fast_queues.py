@@ -1,4 +1,4 @@
-"""Queues in memory that are fast: the inside of `tests.support.sqs.fast_server`."""
+"""Fast queues in memory: the inside of `tests.support.sqs.fast_server`."""
 
 import asyncio
 import hashlib
@@ -26,7 +26,7 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class Message:
-    """One message, wherever it is in its life."""
+    """One message, in any state."""
 
     id: str
     body: str
@@ -44,14 +44,14 @@ class SqsQueue:
     attributes: dict[str, str] = field(default_factory=dict)
     visible: deque[Message] = field(default_factory=deque)
     hidden: dict[str, Message] = field(default_factory=dict)
-    """Receipt → message under way."""
+    """Receipt → message in flight."""
     deadlines: list[tuple[float, str]] = field(default_factory=list)
     """Heap of (when it becomes visible again, receipt); entries whose receipt is gone are skipped."""
     due: dict[str, float] = field(default_factory=dict)
     waiting: deque["asyncio.Future[None]"] = field(default_factory=deque)
 
     def return_expired(self) -> None:
-        """Make visible what nobody deleted in time."""
+        """Make messages visible again that were not deleted in time."""
         now = time.monotonic()
         while self.deadlines and self.deadlines[0][0] <= now:
             when, receipt = heapq.heappop(self.deadlines)
@@ -60,14 +60,14 @@ class SqsQueue:
                 self.arrive(self.hidden.pop(receipt))
 
     def hide(self, message: Message, visibility_s: float) -> None:
-        """Out of sight for that long."""
+        """Hide it for that long."""
         when = time.monotonic() + visibility_s
         self.hidden[message.receipt] = message
         self.due[message.receipt] = when
         heapq.heappush(self.deadlines, (when, message.receipt))
 
     def arrive(self, message: Message) -> None:
-        """Visible from now on."""
+        """Make it visible from now on."""
         self.visible.append(message)
         while self.waiting:
             waiter = self.waiting.popleft()
@@ -91,7 +91,7 @@ class Broker:
         self._numbers = itertools.count(1)
 
     def queue(self, body: Json) -> SqsQueue:
-        """The queue that a request names by its URL."""
+        """Return the queue that a request names by its URL."""
         name = str(body.get("QueueUrl", "")).rsplit("/", 1)[-1]
         try:
             return self.queues[name]
@@ -99,7 +99,7 @@ class Broker:
             raise Refused("AWS.SimpleQueueService.NonExistentQueue", f"there is no queue {name!r}") from None
 
     def url(self, name: str) -> str:
-        """Where a queue answers."""
+        """Return a queue's address."""
         return f"{self.base}/{_ACCOUNT}/{name}"
 
     def create(self, body: Json) -> Json:
@@ -130,7 +130,7 @@ class Broker:
         return Message(f"m{next(self._numbers)}", text, md5, entry.get("MessageAttributes"))
 
     async def receive(self, body: Json) -> Json:
-        """ReceiveMessage, once there is something or the time is over."""
+        """ReceiveMessage, once there is a message or the time is over."""
         queue = self.queue(body)
         give_up_at = time.monotonic() + float(body.get("WaitTimeSeconds") or 0)
         while True:
@@ -151,7 +151,7 @@ class Broker:
         timer.cancel()
 
     def take(self, body: Json) -> list[Json]:
-        """The messages that ReceiveMessage can bring at once."""
+        """Return the messages that ReceiveMessage can deliver at once."""
         queue = self.queue(body)
         queue.return_expired()
         most = int(body.get("MaxNumberOfMessages") or 1)
@@ -255,7 +255,7 @@ class Broker:
         return {}
 
     def counted(self, _body: Json) -> Json:
-        """No call of AWS: how many requests of each operation came since the last time."""
+        """Not an AWS call: how many requests of each operation arrived since the last time."""
         counted = dict(self.requests)
         self.requests.clear()
         return counted

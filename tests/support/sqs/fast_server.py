@@ -1,4 +1,4 @@
-"""`python -m tests.support.sqs.fast_server PORT`: an SQS endpoint on a socket, made not to be what is measured.
+"""`python -m tests.support.sqs.fast_server PORT`: an SQS endpoint on a socket, fast enough not to limit a measurement.
 
 It speaks AWS JSON 1.0 over HTTP/1.1 and keeps AWS's rules: visibility time-outs, receipts, redrive, long polls. It
 checks no signature and forgets everything when it ends.
@@ -21,7 +21,7 @@ _CALLS: Mapping[str, Callable[[Broker, Json], Json]] = {
     "ListQueues": Broker.all, "PurgeQueue": Broker.purge, "Counted": Broker.counted,
 }  # fmt: skip
 _OPERATIONS = {name.lower(): name for name in (*_CALLS, "ReceiveMessage")}
-"""Headers are compared in lower case."""
+"""Header values are compared in lower case."""
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)")
 _TARGET = re.compile(rb"\r\nx-amz-target: *\w+\.(\w+)")
 
@@ -36,11 +36,11 @@ class Connection(asyncio.Protocol):
         self._busy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client came."""
+        """Called for a new client."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came."""
+        """Called with received bytes."""
         self._received += data
         while not self._busy and (request := self._next_request()):
             self._serve(*request)
@@ -72,7 +72,7 @@ class Connection(asyncio.Protocol):
 
     def _receive(self, body: Json) -> None:
         if taken := self._broker.take(body):
-            self._answer(200, {"Messages": taken})  # without a task: it is the usual case of a measurement
+            self._answer(200, {"Messages": taken})  # without a task: the usual case in a measurement
             return
         self._busy = True
         task = asyncio.ensure_future(self._broker.receive(body))
@@ -104,7 +104,7 @@ class Connection(asyncio.Protocol):
 
 
 async def serve(port: int) -> None:
-    """Answer on that loopback port until the process ends."""
+    """Serve on that loopback port until the process ends."""
     broker = Broker(f"http://127.0.0.1:{port}")
     server = await asyncio.get_running_loop().create_server(lambda: Connection(broker), "127.0.0.1", port)
     await server.serve_forever()

@@ -1,4 +1,4 @@
-"""Moto's server on a loopback port: a second opinion on what SQS does."""
+"""Moto's server on a loopback port: a second opinion on the behaviour of SQS."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ class MotoServer:
             stop(self._process)
 
     def environment(self) -> dict[str, str]:
-        """The standard AWS variables that lead a client here."""
+        """Return the standard AWS variables that direct a client here."""
         return {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._port}",
             "AWS_REGION": "us-east-1",

@@ -1,4 +1,4 @@
-"""What the SQS double on a socket does for each operation of the protocol."""
+"""The operations of the SQS double on a socket."""
 
 import hashlib
 import json
@@ -30,19 +30,19 @@ class Call:
     body: Body
     fault: Fault | None
     answer: Body | None
-    """None when there was no answer, or a refusal."""
+    """None if there was no answer, or a refusal."""
 
 
 @dataclass
 class Queues:
-    """The queues behind every door, and everything that was asked of them."""
+    """The queues behind every door, and all requests to them."""
 
     boxes: dict[str, Mailbox] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     _ahead_s: float = 0.0
 
     def clock(self) -> float:
-        """Seconds, as the queues see them."""
+        """Return the seconds by the queues' clock."""
         return time.monotonic() + self._ahead_s
 
     def pass_time(self, seconds: float) -> None:
@@ -52,7 +52,7 @@ class Queues:
             box.wake()
 
     def make(self, name: str, *, max_receive_count: int | None = None, visibility_s: float = 30) -> Mailbox:
-        """A queue; with `max_receive_count`, also its dead-letter queue `NAME-dlq`."""
+        """Create a queue; with `max_receive_count`, also its dead-letter queue `NAME-dlq`."""
         box = self.boxes.setdefault(name, Mailbox(name, self.clock))
         box.visibility_s = visibility_s
         if max_receive_count is not None:
@@ -60,7 +60,7 @@ class Queues:
         return box
 
     def named(self, url_or_arn: str) -> Mailbox:
-        """The queue of a URL or an ARN. Raises Refused."""
+        """Return the queue of a URL or an ARN. Raises Refused."""
         name = name_of(url_or_arn)
         if name not in self.boxes:
             raise Refused("AWS.SimpleQueueService.NonExistentQueue", f"there is no queue {name}")
@@ -68,7 +68,7 @@ class Queues:
 
 
 class Site(NamedTuple):
-    """The queues, and the URL of the door through which they are asked."""
+    """The queues, and the URL of the door through which they are called."""
 
     queues: Queues
     url: str
@@ -78,17 +78,17 @@ Act = Callable[[Site, Body, Fault | None], Body]
 
 
 def name_of(url_or_arn: str) -> str:
-    """The queue's name, which both end with."""
+    """Return the queue's name, which both end with."""
     return url_or_arn.replace(":", "/").rsplit("/", 1)[-1]
 
 
 def url_of(door: str, name: str) -> str:
-    """The URL of a queue, through the door at that URL."""
+    """Return the URL of a queue, through the door at that URL."""
     return f"{door}/{_ACCOUNT}/{name}"
 
 
 def perform(queues: Queues, door: str, operation: str, body: Body, fault: Fault | None) -> Body:
-    """Do what is asked, as well as `fault` lets it. Raises Refused."""
+    """Carry out an operation, as far as `fault` allows. Raises Refused."""
     if fault is Fault.ERROR:
         raise Refused("InternalFailure", "something broke here", status=500, sender_fault=False)
     if fault is Fault.THROTTLED:
@@ -244,7 +244,7 @@ def _list(site: Site, body: Body, _fault: Fault | None) -> Body:
 
 
 def _move(site: Site, body: Body, _fault: Fault | None) -> Body:
-    """Redrive. Here it is done before it is answered."""
+    """Redrive. Here it is done before the answer."""
     dead = site.queues.named(body["SourceArn"])
     given = body.get("DestinationArn")
     sources = [site.queues.named(given)] if given else [b for b in site.queues.boxes.values() if b.dead_letter is dead]
@@ -279,7 +279,7 @@ def _md5(content: bytes) -> str:
 
 
 def _md5_of_attributes(attributes: Mapping[str, Mapping[str, str]]) -> str:
-    """As AWS digests them: sorted, each part behind its length ("Calculating the MD5 message digest")."""
+    """Digest as AWS does: sorted, each part after its length ("Calculating the MD5 message digest")."""
     parts = b""
     for name in sorted(attributes):
         kind, value = attributes[name]["DataType"], attributes[name].get("StringValue", "")

@@ -1,8 +1,8 @@
-"""Amazon SQS's rules for a standard queue, in memory: what the double and its HTTP face both stand on.
+"""Amazon SQS's rules for a standard queue, in memory: the basis of the double and of its HTTP server.
 
 From the SQS developer guide and API reference (read 2026-11-23): a receive hides a message and gives it a new receipt
-handle; an older handle stays good for nothing and deleting by it answers success; a message received as often as the
-redrive policy allows goes to the dead-letter queue at its next receive; 1 MiB bounds a message and a batch.
+handle; an older handle no longer works, but deleting by it answers success; a message received as often as the redrive
+policy allows goes to the dead-letter queue at its next receive; a message and a batch are limited to 1 MiB.
 """
 
 import copy
@@ -20,11 +20,11 @@ from shared.queues.interface import MAX_MESSAGE_BYTES, Outgoing
 LONGEST_VISIBILITY_S = 43_200
 LONGEST_DELAY_S = 900
 IN_FLIGHT_LIMIT = 120_000
-"""Messages received and neither deleted nor visible again, at most."""
+"""The most messages that are received and neither deleted nor visible again."""
 PURGE_EVERY_S = 60.0
 _SHUFFLED_S = 1.0
 _LOOK_EVERY_S = 0.02
-"""How soon a long poll sees that time has passed; a message that arrives wakes it at once."""
+"""How soon a long poll notices that time has passed; a message that arrives wakes it at once."""
 
 Attributes = Mapping[str, Mapping[str, str]]
 """Name → DataType and StringValue, as on the wire."""
@@ -43,7 +43,7 @@ class Refused(Exception):
 
 @dataclass
 class Message:
-    """One message and its present delivery."""
+    """One message and its current delivery."""
 
     body: str
     attributes: Attributes
@@ -54,7 +54,7 @@ class Message:
     receipt: str = ""
     first_received_at: float = 0.0
     source: str = ""
-    """The queue a dead letter came from."""
+    """The queue that a dead letter came from."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Counts:
 
 @dataclass
 class Mailbox:
-    """One queue. `clock` is seconds; every method is safe to call from several threads."""
+    """One queue. `clock` returns seconds; every method is safe to call from several threads."""
 
     name: str
     clock: Callable[[], float] = time.monotonic
@@ -81,7 +81,9 @@ class Mailbox:
     in_flight_limit: int = IN_FLIGHT_LIMIT
     messages: list[Message] = field(default_factory=list)
     shuffle: "random.Random | None" = None
-    """Delivers in a random order, each message up to `_SHUFFLED_S` late: a standard queue promises neither."""
+    """Delivers in a random order, each message up to `_SHUFFLED_S` late: a standard queue promises neither order nor
+    time.
+    """
     deleted: int = 0
     purged_at: float | None = None
     _changed: threading.Condition = field(default_factory=threading.Condition)
@@ -103,7 +105,7 @@ class Mailbox:
             return message_id
 
     def wait_for_message(self, wait_s: float, still_there: Callable[[], bool]) -> bool:
-        """Wait up to `wait_s` of real time for a message that can be delivered, while the client is still there."""
+        """Wait up to `wait_s` of real time for a message that can be delivered, while the client is connected."""
         give_up_at = time.monotonic() + wait_s
         with self._changed:
             while still_there():
@@ -155,7 +157,7 @@ class Mailbox:
         return self.shuffle.sample(messages, len(messages)) if self.shuffle else messages
 
     def take(self, message: Message, *, source: str = "") -> None:
-        """A message that another queue hands over; it keeps its id and its age, as in SQS."""
+        """Take a message from another queue; it keeps its id and its age, as in SQS."""
         with self._changed:
             self.messages.append(
                 Message(message.body, message.attributes, message.message_id, message.sent_at, self.clock(),
@@ -172,7 +174,7 @@ class Mailbox:
             self.messages = left
 
     def change_visibility(self, receipt: str, visibility_s: float) -> None:
-        """Hide the delivery for `visibility_s` from now. Raises Refused when it is not under way any more."""
+        """Hide the delivery for `visibility_s` from now. Raises Refused if it is no longer in flight."""
         self._known(receipt)
         visibility_s = _visibility(visibility_s)
         with self._changed:
@@ -203,7 +205,7 @@ class Mailbox:
         return len(moving)
 
     def counts(self) -> Counts:
-        """How many messages are in which state."""
+        """Return how many messages are in each state."""
         with self._changed:
             visible, in_flight = len(self._visible()), self._in_flight()
             return Counts(visible, in_flight, len(self.messages) - visible - in_flight)
@@ -213,7 +215,7 @@ class Mailbox:
         return sum(m.visible_at > now and m.receives > 0 and bool(m.receipt) for m in self.messages)
 
     def wake(self) -> None:
-        """The clock was moved: whoever polls should look again."""
+        """The clock was moved: wake all polls."""
         with self._changed:
             self._changed.notify_all()
 
@@ -225,12 +227,12 @@ def _visibility(seconds: float) -> float:
 
 
 def message_bytes(body: str, attributes: Attributes) -> int:
-    """What counts towards the limits."""
+    """Return the size that counts towards the limits."""
     return size_bytes(Outgoing(0, body, {name: value.get("StringValue", "") for name, value in attributes.items()}))
 
 
 def check_message(body: str, attributes: Attributes) -> None:
-    """Raise Refused for what SQS would never take."""
+    """Raise Refused for a message that SQS would never accept."""
     plain = {name: value.get("StringValue", "") for name, value in attributes.items()}
     if failure := refusal(Outgoing(0, body, plain)):
         code = "InvalidParameterValue" if failure.code == "MessageTooLong" else failure.code

@@ -18,16 +18,16 @@ _SILENT_LOOK_S = 0.05
 
 
 class Door(LoopbackServer):
-    """A port that answers until the block ends. `faults` may be changed at any time."""
+    """A port that serves until the block ends. `faults` may be changed at any time."""
 
     def __init__(self, queues: Queues | None = None, *, faults: Faults = NO_FAULTS, late_s: float = 1.0) -> None:
         self.queues = queues or Queues()
         self.faults = faults
         self.late_s = late_s
-        """How late Fault.LATE is."""
+        """The delay of Fault.LATE."""
         self._pause = threading.Event()
         self.silent = False
-        """The queue has messages for other doors only. No queue promises anything about who receives what."""
+        """Messages are delivered through other doors only. No queue promises who receives what."""
         door = self
 
         class Handler(QuietHandler):
@@ -46,7 +46,7 @@ class Door(LoopbackServer):
         return url_of(self.url, name)
 
     def environment(self) -> dict[str, str]:
-        """The standard AWS variables that lead a client here."""
+        """Return the standard AWS variables that direct a client here."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_REGION": REGION,
@@ -55,7 +55,7 @@ class Door(LoopbackServer):
         }
 
     def _has_messages(self, body: Body, client: socket.socket) -> bool:
-        """Wait as long as was asked. True also for a request to be refused."""
+        """Wait as long as requested. Also true for a request that will be refused."""
         box = self.queues.boxes.get(name_of(body.get("QueueUrl", "")))
         if box is None or not 0 < float(body.get("WaitTimeSeconds", box.wait_s)) <= LONGEST_POLL_S:
             return True
@@ -69,7 +69,7 @@ class Door(LoopbackServer):
         return False
 
     def _answer(self, headers: Headers, raw: bytes, client: socket.socket) -> tuple[int, dict[str, str], bytes] | None:
-        """Status, headers and body; None closes the connection instead."""
+        """Return status, headers and body; None closes the connection instead."""
         operation = headers.get("X-Amz-Target", "").rpartition(".")[2]
         body: Body = json.loads(raw or b"{}")
         if operation == "ReceiveMessage" and not self._has_messages(body, client):
@@ -97,7 +97,7 @@ class Door(LoopbackServer):
 
 
 def _connected(client: socket.socket) -> bool:
-    """False once the client has hung up: a message is not delivered to nobody."""
+    """False once the client has disconnected: a message must not be delivered then."""
     try:
         return client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
     except BlockingIOError:
@@ -107,6 +107,6 @@ def _connected(client: socket.socket) -> bool:
 
 
 def _check_signed(headers: Headers) -> None:
-    """There must be a signature; whether it is right only AWS can tell."""
+    """Check that there is a signature; only AWS can tell whether it is right."""
     if "AWS4-HMAC-SHA256" not in headers.get("Authorization", ""):
         raise Refused("MissingAuthenticationToken", "the request is not signed", status=403)

@@ -1,4 +1,4 @@
-"""Report types and catalog folders for tests, as small as each test needs them."""
+"""Report types and catalog folders for tests, as small as each test needs."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Who may have a report type: what the loader takes, and what it refuses with the remedy."""
+"""Who may use a report type: what the loader accepts, and what it refuses with the remedy."""
 
 from pathlib import Path
 

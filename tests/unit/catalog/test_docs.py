@@ -1,4 +1,6 @@
-"""The tutorial's report type is loaded and the catalog's page is compared with the code: neither can go out of date."""
+"""The tutorial's report type is loaded and the catalog's page is compared with the code, so neither can become
+outdated.
+"""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A catalog is either read whole or refused with every problem, each with its file and line."""
+"""A catalog is either read completely or refused with every problem, each with its file and line."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Parameters of report types in Python: dates in words, what their models say, and the language of their texts."""
+"""Parameters of report types in Python: dates in words, their models' messages, and the language of their texts."""
 
 import datetime as dt
 from collections.abc import Iterator

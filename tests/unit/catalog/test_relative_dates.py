@@ -1,4 +1,4 @@
-"""Dates in words stand for what a calendar and the zone's clocks say, and for nothing else."""
+"""Dates in words mean what a calendar and the zone's clocks say, and nothing else."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path

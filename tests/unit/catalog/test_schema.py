@@ -1,4 +1,4 @@
-"""What the validator accepts fits the published schema, and what the schema can say the validator enforces."""
+"""What the validator accepts fits the published schema, and the validator enforces whatever the schema can express."""
 
 import re
 from collections.abc import Mapping

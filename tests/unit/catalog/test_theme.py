@@ -1,4 +1,4 @@
-"""The operator's look is read with the catalog, refused with its reasons, and part of every version."""
+"""The operator's theme is read with the catalog, refused with reasons, and part of every version."""
 
 from dataclasses import replace
 from pathlib import Path
