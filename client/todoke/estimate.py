@@ -34,8 +34,11 @@ class Usual:
     """What the tenant's latest successful jobs took."""
 
     jobs: int
+    """How many jobs this is based on."""
     p50_seconds: float
+    """Median."""
     p95_seconds: float
+    """95th percentile."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod

@@ -112,6 +112,7 @@ class Job:
     report_type: str
     report_version: str
     requested_by: str | None
+    """The name of the API key that requested it; None where no keys are required."""
     retry_of: str | None
     schedule_id: str | None
     """The schedule that submitted it."""
@@ -121,9 +122,12 @@ class Job:
     priority: int | None
     """The requested priority; None if the request named none."""
     attempt: int
+    """Charged attempts so far."""
     max_attempts: int
     crashes: int
+    """Workers lost so far, which are not charged as attempts."""
     progress: Progress | None
+    """None unless a worker is running it."""
     result: Result | None
     error: JobError | None
     cost: Cost | None
@@ -137,9 +141,11 @@ class Job:
     kept_until: datetime | None
     """When the job itself is deleted."""
     next_attempt_at: datetime | None
+    """When it runs, if it is to run later, or is to be retried."""
     run_at: datetime | None
     """The requested time before which it does not run."""
     deadline_at: datetime | None
+    """When it fails if it has not ended by then."""
     relative_dates: Mapping[str, Any]
     """The parameters requested in words such as `yesterday`, with the words."""
     time_zone: str | None
@@ -248,9 +254,11 @@ class Event:
     """One change of a job's state."""
 
     version: int
+    """The version of the job after the change."""
     from_status: str | None
     to_status: str
     verb: str
+    """`submit`, `start`, `succeed`, `retry`, `fail`, `give_back`, `cancel` or `expire`."""
     attempt: int
     reason: str | None
     at: datetime | None

@@ -19,6 +19,7 @@ class Artifact:
     size_bytes: int
     sha256: str
     rows: int
+    """Data rows, without headers."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
@@ -40,10 +41,13 @@ class Warning:  # noqa: A001 - the API's word
     """Something that readers of a file should know: the job succeeded, but needs a look."""
 
     code: str
+    """Stable; docs/reference/errors.md lists the codes."""
     file: str
+    """The file's name."""
     message: str
     hint: str
     characters: Sequence[str]
+    """The letters in question, by their Unicode names."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
@@ -131,9 +135,12 @@ class JobError:
     """Why a job failed, or why its last attempt did."""
 
     code: str
+    """Stable; docs/reference/errors.md lists the codes."""
     message: str
     retryable: bool
+    """True if the same report may succeed later."""
     hint: str
+    """What to do about it; empty if unknown."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
@@ -153,9 +160,13 @@ class Cost:
     """What the last ended attempt used."""
 
     cpu_seconds: float
+    """Processor time of the report's process, and of the chart process for its charts."""
     peak_memory_mb: int
+    """The peak memory of the report's process, including the libraries that it loaded."""
     bytes_read: int
+    """Text that the source sent."""
     bytes_written: int
+    """Files that it made."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
@@ -175,10 +186,15 @@ class Progress:
     """The progress of the current attempt."""
 
     phase: str
+    """Such as `querying` or `writing pdf`."""
     rows: int
+    """Rows done in this phase."""
     percent: float | None
+    """Of the whole attempt; None if unknown."""
     total_rows: int | None
+    """All rows of this phase: an estimate while the source is read; None if unknown."""
     eta_s: float | None
+    """Estimated seconds to the end; None if unknown."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
