@@ -232,6 +232,8 @@ class ReportType:
     """The role of a PostgreSQL source under which a tenant's query runs; None for the source's own user."""
     parameter_model: type[BaseModel] | None = None
     """The pydantic model that validates the parameters of a report type written in Python."""
+    single_values: bool = True
+    """False if that model asks for more than single values and lists of them: a form then has one field, for JSON."""
     network: bool = False
     """True if the code of a report type in Python opens connections of its own."""
     files: tuple[Path, ...] = ()

@@ -123,19 +123,20 @@ def _by_model(
 
 
 def _put_dates(report: ReportType, given: dict[str, object], moment: Moment) -> dict[str, Violation]:
-    """Put the date into the place of the words that stand for one. Returns what is wrong: parameter → violation."""
+    """Replace words, also those of defaults, by the dates that they stand for. Returns mistakes: name → violation."""
     wrong = {}
     for parameter in report.parameters:
-        value = given.get(parameter.name)
         kind = parameter.items or parameter.kind
-        if kind in {ParameterKind.DATE, ParameterKind.DATETIME}:
-            try:
-                dates = [_date_in_words(kind, one, moment) for one in (value if isinstance(value, list) else [value])]
-            except Refused as refused:
-                wrong[parameter.name] = Violation(f"parameters.{parameter.name}", refused.code, str(refused))
-                continue
-            if value is not None:
-                given[parameter.name] = dates if isinstance(value, list) else dates[0]
+        usual = parameter.default if has_words(parameter, parameter.default) else None
+        value = given.get(parameter.name, usual)
+        if value is None or kind not in {ParameterKind.DATE, ParameterKind.DATETIME}:
+            continue
+        try:
+            dates = [_date_in_words(kind, one, moment) for one in (value if isinstance(value, list) else [value])]
+        except Refused as refused:
+            wrong[parameter.name] = Violation(f"parameters.{parameter.name}", refused.code, str(refused))
+            continue
+        given[parameter.name] = dates if isinstance(value, list) else dates[0]
     return wrong
 
 

@@ -20,9 +20,9 @@ from shared.access.scopes import scope_problem
 from shared.access.tenants import tenant_problem
 from shared.catalog.asker import Asker
 from shared.catalog.model import Column, Format, Limits, ReportKind, ReportType
+from shared.catalog.model_parameters import read_model
 from shared.catalog.names import language_problem
 from shared.catalog.number_format_text import format_problem
-from shared.catalog.parameter import Parameter, ParameterKind
 
 GROUP, SOURCES_GROUP = "todoke.reports", "todoke.sources"
 """Entry points of the second group add sources, each named after the scheme of its URLs."""
@@ -206,12 +206,12 @@ def _report_type(point: EntryPoint) -> ReportType:
         query="",
         formats=tuple(report.formats),
         kind=ReportKind.ROWS,
-        parameters=_parameters(report.Parameters),
         columns={
             c.name: Column(c.name, c.title or c.name, c.unit, c.format, required_scope=c.required_scope)
             for c in report.columns
         },
         parameter_model=report.Parameters,
+        **read_model(report.Parameters)._asdict(),
         network=bool(getattr(report, "network", False)),
         files=_files(getattr(report, "files", ())),
         **_optional(report),
@@ -229,8 +229,8 @@ def inline_report_type(name: str, report: InlineReport) -> ReportType:
         query="",
         formats=(),
         kind=ReportKind.ANSWER,
-        parameters=_parameters(report.Parameters),
         parameter_model=report.Parameters,
+        **read_model(report.Parameters)._asdict(),
         answer=lambda stored, asker: report.answer(report.Parameters.model_validate(stored), asker),
         **_optional(report),
     )
@@ -260,23 +260,3 @@ def _files(paths: Iterable[str | Path]) -> tuple[Path, ...]:
         if not path.is_absolute():
             raise ValueError(f"`files` has {str(path)!r}: write an absolute path")
     return found
-
-
-def _parameters(model: type[BaseModel]) -> tuple[Parameter, ...]:
-    properties: Mapping[str, Any] = model.model_json_schema().get("properties", {})
-    return tuple(
-        _parameter(name, field.title or name.replace("_", " ").capitalize(), properties.get(name, {}))
-        for name, field in model.model_fields.items()
-    )
-
-
-def _parameter(name: str, title: str, schema: Mapping[str, Any]) -> Parameter:
-    """The parameter, as far as Todoke must know it: whether it is a date, or a list of dates."""
-    alone = next((one for one in schema.get("anyOf", ()) if one.get("type") != "null"), schema)
-    if alone.get("type") == "array" and (item := _DATES.get(alone.get("items", {}).get("format", ""))):
-        return Parameter(name, ParameterKind.LIST, title, items=item)
-    return Parameter(name, _DATES.get(alone.get("format", ""), ParameterKind.STRING), title)
-
-
-_DATES = {"date": ParameterKind.DATE, "date-time": ParameterKind.DATETIME}
-"""What JSON Schema calls them."""

@@ -87,7 +87,10 @@ def _read(path: Path, types: Mapping[str, ReportType], problems: list[str]) -> S
     table.only(_KEYS)
     tenant, owner = table.text("tenant"), table.text("owner") or None
     if not tenant:
-        table.wrong("tenant", 'is missing: write tenant = "…", whose schedule it is')
+        table.wrong(
+            "tenant",
+            'is missing: write tenant = "…", whose schedule it is, or "default" where no API keys are asked for',
+        )
     fields = {wire: _value(table, key) for key, wire in _WIRE.items() if key in table}
     fields.setdefault("name", path.stem)
     _check_timing(table)

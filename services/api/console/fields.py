@@ -16,7 +16,7 @@ _RADIOS = 5
 _MOST_OFFERED, _MOST_BOXES = 500, 60
 """The most choices of a query that a list, or check boxes, show. With more, the user types a value."""
 _WHOLE = "parameters"
-"""The field of a report type written in Python: all its parameters as one JSON object."""
+"""The field of a report type whose parameters are not all single values, or lists of them: one JSON object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,10 @@ def fields_of(
 
     `offers` are the choices that queries returned, by the parameter's name.
     """
-    if report.parameter_model is not None:
+    if not report.single_values:
         wrong = [f"{v.field}: {v.message}" for v in violations if v.field.startswith(_WHOLE)]
-        return [Field("p", "", "", "json", False, values.get("p", "{}"), errors=wrong)]
+        required = any(parameter.required for parameter in report.parameters)
+        return [Field("p", "", "", "json", required, values.get("p", "{}"), errors=wrong)]
     titles = parameter_titles(report, language)
     return [
         _field(_offered(parameter, offers, values), titles[parameter.name], values, violations, offers)
@@ -80,21 +81,21 @@ def _offered(parameter: Parameter, offers: Mapping[str, Choices], values: Mappin
 
 def entered(report: ReportType, form: Form) -> dict[str, str]:
     """Return the content of each field of the report type, as text."""
-    if report.parameter_model is not None:
+    if not report.single_values:
         return {"p": form.one("p")}
     return {_name(p): "\n".join(form.many(_name(p))) for p in report.parameters}
 
 
 def as_entered(report: ReportType, parameters: Mapping[str, object]) -> dict[str, str]:
     """Return the texts that the fields must have to request these parameters again."""
-    if report.parameter_model is not None:
-        return {"p": json_text.write(parameters)}
+    if not report.single_values:
+        return {"p": json_text.write(parameters or {p.name: p.default for p in report.parameters})}
     return {_name(p): _text(parameters.get(p.name)) for p in report.parameters}
 
 
 def parameters_of(report: ReportType, values: Mapping[str, str]) -> tuple[dict[str, object], list[Violation]]:
     """Return the parameters that the texts stand for. An empty field is left out, so that its default applies."""
-    if report.parameter_model is not None:
+    if not report.single_values:
         return _whole(values.get("p", ""))
     found: dict[str, object] = {}
     for parameter in report.parameters:

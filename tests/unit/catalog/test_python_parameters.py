@@ -2,19 +2,24 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from decimal import Decimal
+from enum import StrEnum
 from importlib.metadata import EntryPoint
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
 import pytest
-from pydantic import AwareDatetime, BaseModel, Field, PastDate, model_validator
+from pydantic import AwareDatetime, BaseModel, Field, PastDate, create_model, model_validator
 
 from shared.catalog import python_report
 from shared.catalog.model import Format, ReportType
+from shared.catalog.model_parameters import read_model
 from shared.catalog.moment import Moment
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.parameters import InvalidParameters, validate_parameters, words_in
 from shared.catalog.python_report import PythonColumn
 from shared.catalog.schema import json_schema
 
+STRING = ParameterKind.STRING
 AT = Moment(dt.datetime(2026, 3, 14, 22, tzinfo=dt.UTC), "Asia/Tokyo")
 """The 15th in Tokyo."""
 
@@ -27,6 +32,7 @@ class Dates(BaseModel):
     born: PastDate | None = None
     since: AwareDatetime | None = None
     holidays: list[dt.date] = []
+    until: Annotated[dt.date, Field(default="end_of_month")]
     name: str = ""
 
     @model_validator(mode="after")
@@ -72,9 +78,9 @@ def test_words_stand_for_a_date_wherever_the_model_asks_for_one(holidays: Report
 
     assert validate_parameters(holidays, given, AT) == {
         "first": "2026-02-01", "last": "2026-03-15", "born": "2026-01-01", "since": "2026-03-13T15:00:00Z",
-        "holidays": ["2026-01-01", "2026-03-09"], "name": "today",
+        "holidays": ["2026-01-01", "2026-03-09"], "until": "2026-03-31", "name": "today",
     }  # fmt: skip
-    assert words_in(holidays, given).keys() == {"first", "last", "born", "since", "holidays"}
+    assert words_in(holidays, given).keys() == {"first", "last", "born", "since", "holidays", "until"}
 
 
 def test_the_schema_says_that_words_will_do(holidays: ReportType) -> None:
@@ -104,6 +110,52 @@ def test_what_a_model_itself_refuses_is_told_in_its_own_words(holidays: ReportTy
 
     [violation] = refused.value.violations
     assert (violation.field, violation.message) == ("parameters", "終了日は開始日以降にしてください")
+
+
+class Size(StrEnum):
+    SMALL = "小"
+    LARGE = "大"
+
+
+class Everything(BaseModel):
+    """One field of each kind that a form has."""
+
+    text: Annotated[str, Field(min_length=2, max_length=9, description="Two letters or more.")]
+    whole: Annotated[int, Field(ge=1, le=9)] = 3
+    amount: Annotated[Decimal, Field(gt=0, le=100, decimal_places=2)] = Decimal("1.50")
+    share: Annotated[float, Field(ge=0)] | None = None
+    flag: bool = False
+    day: dt.date = dt.date(2026, 1, 2)
+    size: Size = Size.SMALL
+    way: Literal["air", "sea"] | None = None
+    sizes: Annotated[list[Size], Field(max_length=2)] = []
+    ids: set[int] = set()
+
+
+def test_a_form_knows_of_a_model_what_it_shows() -> None:
+    parameters, single_values = read_model(Everything)
+    text, whole, amount, share, flag, day, size, way, sizes, ids = parameters
+
+    assert single_values
+    assert text == Parameter("text", STRING, "Text", "Two letters or more.", required=True, minimum=2, maximum=9)
+    assert whole == Parameter("whole", ParameterKind.INTEGER, "Whole", default=3, minimum=1, maximum=9)
+    assert (amount.kind, amount.default, repr(amount.maximum)) == (ParameterKind.DECIMAL, "1.50", "100")
+    assert (share.kind, share.required, share.minimum) == (ParameterKind.DECIMAL, False, 0)
+    assert (flag.kind, flag.default) == (ParameterKind.BOOLEAN, False)
+    assert (day.kind, day.default) == (ParameterKind.DATE, "2026-01-02")
+    assert (size.kind, size.choices, size.default) == (ParameterKind.CHOICE, ("小", "大"), "小")
+    assert (way.kind, way.choices) == (ParameterKind.CHOICE, ("air", "sea"))
+    assert (sizes.kind, sizes.items, sizes.choices) == (ParameterKind.LIST, ParameterKind.CHOICE, ("小", "大"))
+    assert (ids.kind, ids.items) == (ParameterKind.LIST, ParameterKind.INTEGER)
+
+
+@pytest.mark.parametrize(
+    "of", [dict[str, int], list[list[int]], tuple[int, str], int | str, Literal[1, 2], Dates, list[Dates]], ids=str
+)
+def test_what_is_no_single_value_has_no_field_of_its_own(of: Any) -> None:
+    parameters, single_values = read_model(create_model("Model", one=(of, ...)))
+
+    assert (len(parameters), parameters[0].kind, parameters[0].required, single_values) == (1, STRING, True, False)
 
 
 class Kyujitsu(Holidays):
