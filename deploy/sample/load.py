@@ -72,8 +72,8 @@ def load(
 ) -> dict[str, int]:
     """Create the schema, its data and the read-only role, in one transaction. Returns rows per table.
 
-    Data that is there already stays: loading twice changes nothing, and half-loaded data cannot be. `on_table`
-    is told of each table while it is loaded. With `reader_password` the role may log in. Takes about three
+    Existing data stays: loading twice changes nothing, and data is never half-loaded. `on_table` is called for
+    each table while it is loaded. With `reader_password` the role may log in. Takes about three
     seconds. Raises SampleDataMissing, SampleSchemaTaken and psycopg.Error.
     """
     with psycopg.connect(_libpq(database_url), connect_timeout=10) as conn:

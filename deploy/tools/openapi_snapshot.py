@@ -1,6 +1,6 @@
-"""`python -m deploy.tools.openapi_snapshot`: write docs/reference/openapi.json anew, as the code describes the API.
+"""`python -m deploy.tools.openapi_snapshot`: writes docs/reference/openapi.json from the code.
 
-A change that would break a client is told and refused, and nothing is written; `--accept-breaking` takes it.
+A change that would break a client is reported and refused, and nothing is written; `--accept-breaking` takes it.
 """
 
 import argparse
