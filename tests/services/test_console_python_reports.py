@@ -17,8 +17,10 @@ from sqlalchemy.engine import Connection
 from shared.catalog import python_report
 from shared.catalog.model import Format
 from shared.catalog.python_report import PythonColumn
+from shared.jobs.artifacts import Artifact
+from shared.jobs.succeed import Success, succeed
 from tests.support.api_app import an_app
-from tests.support.jobs import count, row
+from tests.support.jobs import count, row, started
 
 
 class State(StrEnum):
@@ -88,6 +90,21 @@ def test_each_value_has_a_field(client: TestClient, conn: Connection) -> None:
     }  # fmt: skip
     again = client.get(f"/console/new/invoices?from={job_id}").text
     assert 'value="2026-01-31"' in again
+
+
+def test_a_file_that_a_report_attached_is_shown_by_its_extension_and_without_rows(
+    client: TestClient, conn: Connection
+) -> None:
+    asked = {"reportType": "invoices", "parameters": {"first": "2026-01-31"}}
+    job_id = client.post("/v1/jobs", json=asked).json()["jobId"]
+    lease = started(conn, UUID(job_id)).lease
+    attached = Artifact("transfer.txt", "attachment", "text/plain", 111, "0" * 64, 0)
+    succeed(conn, [Success(lease, [attached], 0.5)])
+
+    page = client.get(f"/console/jobs/{job_id}").text
+
+    assert '<span class="kind">TXT</span>' in page
+    assert "111 B</span>" in page
 
 
 def test_what_the_model_refuses_stands_beside_its_field(client: TestClient, conn: Connection) -> None:
