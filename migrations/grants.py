@@ -64,7 +64,7 @@ _MESSAGE = ("topic", "group_key", "payload", "headers")
 # What a tick changes of its schedule.
 _MOVES = (
     "next_tick", "due_at", "stopped_at", "stop_reason", "version", "owner_key", "last_tick", "last_job_id",
-    "due_job_id",
+    "due_job_id", "failing_since", "failing_because",
 )  # fmt: skip
 
 # What a delivery changes of its webhook, and of itself.

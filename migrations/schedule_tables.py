@@ -37,6 +37,8 @@ CREATE TABLE schedules (
     stop_reason  text,
     next_tick    timestamptz,
     due_at       timestamptz,
+    failing_since   timestamptz,
+    failing_because text CHECK ((failing_because IS NULL) = (failing_since IS NULL)),
     last_tick    timestamptz,
     last_job_id  uuid,
     due_job_id   uuid,
@@ -47,7 +49,8 @@ CREATE TABLE schedules (
     CONSTRAINT schedules_due_exactly_with_a_tick CHECK ((next_tick IS NULL) = (due_at IS NULL) AND due_at >= next_tick),
     CONSTRAINT schedules_at_rest_exactly_when_paused_or_stopped
         CHECK ((next_tick IS NULL) = (paused_at IS NOT NULL OR stopped_at IS NOT NULL)),
-    CONSTRAINT schedules_stop_for_a_reason CHECK ((stopped_at IS NULL) = (stop_reason IS NULL))
+    CONSTRAINT schedules_stop_for_a_reason CHECK ((stopped_at IS NULL) = (stop_reason IS NULL)),
+    CONSTRAINT schedules_fail_only_while_due CHECK (failing_since IS NULL OR next_tick IS NOT NULL)
 ) WITH (fillfactor = 50)
 """
 
@@ -56,6 +59,7 @@ _BY_REQUEST = "CREATE UNIQUE INDEX schedules_by_request ON schedules (tenant, re
 _BY_FILE = "CREATE UNIQUE INDEX schedules_by_file ON schedules (tenant, file) WHERE file IS NOT NULL"
 # By tenant first, so that a tenant with few due schedules is found beside one with very many.
 _DUE = "CREATE INDEX schedules_due ON schedules (tenant, due_at) WHERE due_at IS NOT NULL"
+_FAILING = "CREATE INDEX schedules_failing ON schedules (failing_since) WHERE failing_since IS NOT NULL"
 _BY_KEY = "CREATE INDEX schedules_by_key ON schedules (owner_key) WHERE owner_key IS NOT NULL"
 # One row per tick, whatever created it: the key ensures that a tick makes one job.
 _TICKS = """
@@ -83,5 +87,5 @@ _TICKS_MISSED = "CREATE INDEX schedule_ticks_missed ON schedule_ticks (at) WHERE
 
 _JOBS_BY_SCHEDULE = "CREATE INDEX jobs_by_schedule ON jobs (tenant, schedule_id, id) WHERE schedule_id IS NOT NULL"
 
-TABLES = (_JOBS_BY_SCHEDULE, _SCHEDULES, _BY_TENANT, _BY_REQUEST, _BY_FILE, _DUE, _BY_KEY, _TICKS,
+TABLES = (_JOBS_BY_SCHEDULE, _SCHEDULES, _BY_TENANT, _BY_REQUEST, _BY_FILE, _DUE, _FAILING, _BY_KEY, _TICKS,
           _TICKS_WAITING, _TICKS_BY_AGE, _TICKS_MISSED)  # fmt: skip

@@ -65,7 +65,10 @@ class Schedule(SchedulePlan):
 
     id: str
     state: str
-    """`active`, `paused`, `stopped` (its job could not be submitted) or `ended` (no tick is left)."""
+    """`active`, `failing` (the server meets an error of its own at its tick, and tries again), `paused`, `stopped` (its
+    job could not be submitted) or `ended` (no tick is left)."""
+    failing_since: datetime | None
+    """When that error was met first."""
     stop_reason: str | None
     stopped_at: datetime | None
     paused_at: datetime | None
@@ -96,6 +99,7 @@ class Schedule(SchedulePlan):
             **_plan(read),
             id=read.text("scheduleId"),
             state=read.some_text("state"),
+            failing_since=read.time("failingSince"),
             stop_reason=read.maybe_text("stopReason"),
             stopped_at=read.time("stoppedAt"),
             paused_at=read.time("pausedAt"),

@@ -158,6 +158,7 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
             _rate("todoke_schedule_ticks_total", "fate, reason"),
             ("max(todoke_schedule_oldest_due_tick_seconds)", "the oldest due tick is late by, s"),
             ("max(todoke_schedule_ticks_missed)", "missed within an hour"),
+            ("max(todoke_schedules_failing)", "schedules that fail"),
         ]),
         Panel("Webhooks", "cps", [
             _rate("todoke_webhook_deliveries_total", "outcome"),

@@ -93,6 +93,7 @@ class Gauges:
     @staticmethod
     def _schedules(conn: Connection) -> None:
         metrics.TICKS_LATE_S.set(due.oldest_due_s(conn))
+        metrics.SCHEDULES_FAILING.set(due.failing(conn))
         metrics.TICKS_MISSED.set(history.missed(conn, within_s=_MISSED_WITHIN_S))
 
     @staticmethod

@@ -164,6 +164,12 @@ TICKS_LATE_S = gauge(
     "todoke_schedule_oldest_due_tick_seconds",
     "Time since the oldest tick that is due should have had its job; 0 when none is due." + _WIDE,
 )
+SCHEDULES_FAILING = gauge(
+    "relay",
+    "todoke_schedules_failing",
+    "Schedules whose jobs cannot be submitted because of an error that nobody foresaw, counted up to 10,001; the log "
+    "has it as `schedule.broken`." + _WIDE,
+)
 TICKS_MISSED = gauge(
     "relay",
     "todoke_schedule_ticks_missed",

@@ -12,6 +12,7 @@ from typing import Protocol
 from sqlalchemy.engine import Connection, Engine
 
 from services.relay import metrics
+from shared import json_text
 from shared.catalog.model import ReportType
 from shared.catalog.moment import zone_problem
 from shared.database.engine import transactional
@@ -34,6 +35,10 @@ _MOST = 200
 _AGAIN_S = 30.0
 """Pause before another look at a tick for which the tenant's queue has no room, or whose report type or time zone this
 relay does not know."""
+_BROKEN_MOST_S = 3_600.0
+"""Longest pause before another look at a schedule that raises an unexpected error."""
+_LONGEST_ERROR = 200
+"""Characters of an error's text that are stored."""
 _UNKNOWN_FOR_S = 900.0
 """How long an unknown report type or zone may be explained by a deployment that has not reached this relay yet."""
 
@@ -116,9 +121,11 @@ class Schedules:
         """Decide one tick. A fault of one tick must not keep others from their jobs; the tick is looked at again."""
         try:
             return self._decide(one, rooms)
-        except Exception:
-            log.exception("schedule.broken", extra={"schedule_id": one.schedule.id, "tenant": one.schedule.tenant})
-            return _again(one), None
+        except Exception as error:
+            move = _broken(one, error)
+            if move.failing_because != one.schedule.failing_because:
+                log.exception("schedule.broken", extra={"schedule_id": one.schedule.id, "tenant": one.schedule.tenant})
+            return move, None
 
     def _decide(self, one: Due, rooms: "Rooms") -> tuple[Move, Submission | None]:
         """Return how a due schedule moves on, and the job that it submits, if any."""
@@ -178,10 +185,18 @@ class Rooms:
         return left is None or left > 0
 
 
-def _again(one: Due) -> Move:
-    """Leave the tick as it is, to be looked at again in a moment."""
-    again = one.now + timedelta(seconds=_AGAIN_S)
+def _again(one: Due, pause_s: float = _AGAIN_S) -> Move:
+    """Leave the tick as it is, to be looked at again after `pause_s` seconds."""
+    again = one.now + timedelta(seconds=pause_s)
     return Move(one.schedule.id, one.schedule.tenant, [], one.tick, again)
+
+
+def _broken(one: Due, error: Exception) -> Move:
+    """The tick is looked at again ever more rarely: at first after half a minute, in the end once an hour."""
+    because = json_text.storable(f"{type(error).__name__}: {error}"[:_LONGEST_ERROR])
+    failing_for = one.now - (one.schedule.failing_since or one.now)
+    pause_s = min(_BROKEN_MOST_S, max(_AGAIN_S, failing_for.total_seconds()))
+    return _again(one, pause_s)._replace(failing_because=because)
 
 
 def _without_its_zone(one: Due, problem: str) -> tuple[Move, None]:

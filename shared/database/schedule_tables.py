@@ -46,6 +46,8 @@ def add_to(metadata: sa.MetaData) -> None:
         sa.Column("stop_reason", sa.Text),
         sa.Column("next_tick", _timestamp),
         sa.Column("due_at", _timestamp),
+        sa.Column("failing_since", _timestamp),
+        sa.Column("failing_because", sa.Text),
         sa.Column("last_tick", _timestamp),
         sa.Column("last_job_id", pg.UUID),
         sa.Column("due_job_id", pg.UUID),
@@ -57,6 +59,7 @@ def add_to(metadata: sa.MetaData) -> None:
             "schedules_by_request", "tenant", "request", unique=True, postgresql_where=sa.text("request IS NOT NULL")
         ),
         sa.Index("schedules_due", "tenant", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
+        sa.Index("schedules_failing", "failing_since", postgresql_where=sa.text("failing_since IS NOT NULL")),
         sa.Index("schedules_by_file", "tenant", "file", unique=True, postgresql_where=sa.text("file IS NOT NULL")),
         sa.Index("schedules_by_key", "owner_key", postgresql_where=sa.text("owner_key IS NOT NULL")),
     )

@@ -19,6 +19,7 @@ from shared.jobs.bulk_rules import BulkAction, Terms
 from shared.jobs.filters import OLDEST, JobFilter
 from shared.jobs.picking import Reach
 from shared.jobs.viewer import Viewer
+from shared.stored import member
 
 
 class BulkState(StrEnum):
@@ -238,4 +239,6 @@ def list_bulk(conn: Connection, tenant: str, *, own: str | None, size: int, befo
 def bulk_of(row: Any) -> Bulk:
     """Return the action of a row with COLUMNS."""
     fields = row._asdict()
-    return Bulk(**{**fields, "action": BulkAction(fields["action"]), "state": BulkState(fields["state"])})
+    return Bulk(
+        **{**fields, "action": member(BulkAction, fields["action"]), "state": member(BulkState, fields["state"])}
+    )

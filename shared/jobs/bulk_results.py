@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 
 from shared.jobs.bulk_rules import BulkOutcome
 from shared.jobs.filters import OLDEST
+from shared.stored import member
 
 
 class BulkResult(NamedTuple):
@@ -62,7 +63,7 @@ def list_results(
     """Return the results of an action that the caller may see, newest job first, for jobs older than `before`."""
     asked = {"bulk_id": bulk_id, "before": before, "oldest": OLDEST, "limit": size, "outcome": outcome}
     rows = conn.execute(_LIST if outcome is None else _LIST_OF_OUTCOME, asked)
-    return [BulkResult(row.job_id, BulkOutcome(row.outcome), row.code, row.new_job_id) for row in rows]
+    return [BulkResult(row.job_id, member(BulkOutcome, row.outcome), row.code, row.new_job_id) for row in rows]
 
 
 def forget(conn: Connection, *, before: UUID, slice_size: int = 1_000) -> bool:

@@ -17,11 +17,12 @@ from shared.ids import uuid7
 from shared.jobs import queue_caps
 from shared.jobs.bulk import COLUMNS, Bulk, bulk_of
 from shared.jobs.bulk_rules import BulkAction, BulkOutcome, Picked, Verdict, changes, decide, tally
-from shared.jobs.filters import MATCHES
+from shared.jobs.filters import MATCHES, JobFilter
 from shared.jobs.listing import parameters
 from shared.jobs.passwords import IS_ENCRYPTED
 from shared.jobs.picking import Picks, pick, picked
 from shared.jobs.viewer import VISIBLE
+from shared.stored import member
 
 MOST = 500
 """Jobs of one slice."""
@@ -36,11 +37,14 @@ _WAITING = text("""
     SELECT (SELECT due_at FROM bulk_actions WHERE state = 'RUNNING' ORDER BY due_at LIMIT 1) <= clock_timestamp()
 """)
 
-# In turns: an action that progressed goes to the end.
+# In turns: an action that progressed goes to the end. An action or a filter that only a newer release knows is left to
+# that release's relays.
+_KNOWN = f"""action = ANY ('{{{",".join(BulkAction)}}}')
+           AND filter - CAST('{{{",".join(JobFilter._fields)}}}' AS text[]) = '{{}}'"""
 _CLAIM = text(f"""
     /* bulk.claim */
     SELECT {COLUMNS} FROM bulk_actions
-     WHERE state = 'RUNNING' AND due_at <= clock_timestamp()
+     WHERE state = 'RUNNING' AND due_at <= clock_timestamp() AND {_KNOWN}
      ORDER BY due_at LIMIT 1
        FOR NO KEY UPDATE SKIP LOCKED
 """)
@@ -219,7 +223,7 @@ def _act(conn: Connection, bulk: Bulk, ids: Sequence[UUID]) -> list[Acted]:
     if not ids:
         return []
     rows = conn.execute(_ACT, {"bulk": bulk.id, "ids": list(ids), "makes": [uuid7() for _ in ids]})
-    return [Acted(row.job_id, BulkOutcome(row.outcome), row.report_type, row.age_s) for row in rows]
+    return [Acted(row.job_id, member(BulkOutcome, row.outcome), row.report_type, row.age_s) for row in rows]
 
 
 def _note(conn: Connection, bulk: Bulk, noted: Mapping[UUID, Verdict]) -> None:

@@ -16,6 +16,7 @@ from shared.jobs.gates import Gate, Kind, concerns, lock
 from shared.jobs.lease import Lease
 from shared.jobs.unfinished import SLICE
 from shared.jobs.walk import START, next_after
+from shared.stored import member
 
 _SLICE = 10_000
 
@@ -164,12 +165,12 @@ def cap_of(conn: Connection, gate: Gate) -> Cap | None:
 
 def _cap(row: Sequence[Any]) -> Cap:
     kind, name, *rest = row
-    return Cap(Gate(Kind(kind), name), *rest)
+    return Cap(Gate(member(Kind, kind), name), *rest)
 
 
 def room(conn: Connection) -> Mapping[Gate, int]:
     """Return how many more jobs may start under each cap."""
-    return {Gate(Kind(kind), name): free for kind, name, free in conn.execute(_ROOM)}
+    return {Gate(member(Kind, kind), name): free for kind, name, free in conn.execute(_ROOM)}
 
 
 def lock_free_slots(conn: Connection, wanted: Mapping[Gate, int]) -> Mapping[Gate, list[Slot]]:
@@ -178,11 +179,11 @@ def lock_free_slots(conn: Connection, wanted: Mapping[Gate, int]) -> Mapping[Gat
     """
     asked = [{"kind": gate.kind, "name": gate.name, "many": many} for gate, many in wanted.items()]
     rows = conn.execute(_LOCK_FREE, {"gates": json_text.write(asked)}).all()
-    free: dict[Gate, list[Slot]] = {Gate(Kind(row.kind), row.name): [] for row in rows}
+    free: dict[Gate, list[Slot]] = {Gate(member(Kind, row.kind), row.name): [] for row in rows}
     locked = [{"kind": row.kind, "name": row.name, "number": row.number} for row in rows if row.number is not None]
     if locked:
         for kind, name, number in conn.execute(_TRULY_FREE, {"slots": json_text.write(locked)}):
-            gate = Gate(Kind(kind), name)
+            gate = Gate(member(Kind, kind), name)
             free[gate].append(Slot(gate, number))
     return free
 

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from shared.jobs.states import JobStatus
 from shared.jobs.viewer import VISIBLE, Viewer
+from shared.stored import member, member_or_none
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ def events_of(conn: Connection, job_id: UUID, viewer: Viewer) -> JobHistory:
     found = [
         JobEvent(
             r.version,
-            r.from_status and JobStatus(r.from_status),
-            JobStatus(r.to_status),
+            member_or_none(JobStatus, r.from_status),
+            member(JobStatus, r.to_status),
             r.verb,
             r.attempt,
             r.reason,

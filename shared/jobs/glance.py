@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from shared.jobs.states import JobStatus
 from shared.jobs.viewer import ASKED, SEEN_BY_ASKER, Viewer, asked_about
+from shared.stored import member
 
 
 class Glance(NamedTuple):
@@ -41,5 +42,5 @@ def glance(conn: Connection, asked: Sequence[tuple[UUID, Viewer]]) -> Sequence[G
     found: list[Glance | None] = [None] * len(asked)
     rows = conn.execute(_GLANCE, {"asked": asked_about(asked)})
     for place, version, expired, status, report_type, run_at in rows:
-        found[place] = Glance(version, expired, JobStatus(status), report_type, run_at)
+        found[place] = Glance(version, expired, member(JobStatus, status), report_type, run_at)
     return found

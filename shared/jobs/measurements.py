@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from shared import json_text
+from shared.stored import member
 
 
 class Subject(StrEnum):
@@ -57,4 +58,4 @@ def write(conn: Connection, subject: Subject, facts: Mapping[str, Any], *, fresh
 
 def read(conn: Connection) -> Mapping[Subject, Measured]:
     """Return the latest measurement of each subject that was ever measured."""
-    return {Subject(row.subject): Measured(row.at, row.age_s, row.facts) for row in conn.execute(_READ)}
+    return {member(Subject, row.subject): Measured(row.at, row.age_s, row.facts) for row in conn.execute(_READ)}

@@ -17,6 +17,7 @@ from shared.jobs.doorbell import RING
 from shared.jobs.gates import Gate, Kind, concerns
 from shared.jobs.unfinished import SLICE
 from shared.jobs.walk import START, next_after
+from shared.stored import member
 
 
 class Pause(NamedTuple):
@@ -130,7 +131,7 @@ def pause_of(conn: Connection, gate: Gate) -> Pause | None:
 
 def _pause(row: Sequence[Any]) -> Pause:
     kind, name, *rest = row
-    return Pause(Gate(Kind(kind), name), *rest)
+    return Pause(Gate(member(Kind, kind), name), *rest)
 
 
 def settle_slice(conn: Connection, *, slice_size: int = 5_000) -> int | None:

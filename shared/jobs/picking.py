@@ -12,6 +12,7 @@ from shared.jobs.bulk_rules import Picked
 from shared.jobs.filters import JobFilter
 from shared.jobs.states import JobStatus
 from shared.jobs.viewer import Viewer
+from shared.stored import member
 
 
 class Reach(NamedTuple):
@@ -51,7 +52,9 @@ def pick(conn: Connection, reach: Reach, *, before: UUID, most: int, look: int =
 
 def picked(row: Any) -> Picked:
     """Return the job of a row that has these columns."""
-    return Picked(row.id, JobStatus(row.status), row.report_type, row.formats, row.cancel_requested_at, row.encrypted)
+    return Picked(
+        row.id, member(JobStatus, row.status), row.report_type, row.formats, row.cancel_requested_at, row.encrypted
+    )
 
 
 def some(conn: Connection, reach: Reach, *, before: UUID, most: int, looks: int) -> Iterator[Picks]:

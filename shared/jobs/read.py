@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from shared.jobs.states import JobStatus
 from shared.jobs.viewer import VISIBLE, Viewer
+from shared.stored import member
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,4 +137,4 @@ def job_of(row: Any) -> Job:
     fields = row._asdict()
     for beside in _BESIDE:
         fields.pop(beside, None)
-    return Job(**{**fields, "status": JobStatus(fields["status"])})
+    return Job(**{**fields, "status": member(JobStatus, fields["status"])})

@@ -13,6 +13,7 @@ from shared.jobs.states import JobStatus
 from shared.jobs.submission import Accepted, Answer, Capped, IdempotencyKeyReused, Submission
 from shared.jobs.submit import remember, replay, submit
 from shared.runtime.settings import RING_AFTER_S
+from shared.stored import member
 
 # Concurrent requests with the same question wait here for the first to commit, and then find its job.
 _LOCK = text("/* reuse.lock */ SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
@@ -47,7 +48,7 @@ def look(conn: Connection, submission: Submission, *, max_age_s: int) -> Accepte
             return earlier
     asked = {"tenant": submission.tenant, "key": submission.reuse_key, "max_age_s": max_age_s}
     row = conn.execute(_FIND, asked).one_or_none()
-    return None if row is None else Accepted(row.id, False, row.report_type, JobStatus(row.status), reused=True)
+    return None if row is None else Accepted(row.id, False, row.report_type, member(JobStatus, row.status), reused=True)
 
 
 def submit_or_reuse(

@@ -15,6 +15,7 @@ from shared.jobs.doorbell import RING, RING_LATER
 from shared.jobs.states import JobStatus
 from shared.jobs.submission import Accepted, Capped, IdempotencyKey, IdempotencyKeyReused, KeyName, Submission
 from shared.runtime.settings import RING_AFTER_S
+from shared.stored import member
 
 # `request` is the batch, and which part of it is capped. `claimed` takes the idempotency keys of the rest, always in
 # the same order, so that two batches may wait for each other's keys but never deadlock; ON CONFLICT waits for a
@@ -242,4 +243,4 @@ def _replayed(key: IdempotencyKey, holder: _Holder) -> Accepted | IdempotencyKey
     other = not same and holder.meaning_digest not in {key.meaning_digest, *key.others}
     if other or key.requester not in {None, holder.requester}:
         return IdempotencyKeyReused(f"Idempotency-Key {key.text!r} was used before for a different request")
-    return Accepted(holder.job_id, False, holder.report_type, JobStatus(holder.status))
+    return Accepted(holder.job_id, False, holder.report_type, member(JobStatus, holder.status))

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from shared.jobs.states import JobStatus
+from shared.stored import member
 
 _OUTCOMES = [status for status in JobStatus if status.final]
 _LOOK = 20_000
@@ -109,7 +110,7 @@ def series(conn: Connection, *, period_s: int, step_s: int) -> Sequence[Point]:
     """
     look = (period_s + step_s) // 60 * len(_OUTCOMES) + len(_OUTCOMES)
     rows = conn.execute(_SERIES, {"period_s": period_s, "step_s": step_s, "look": look})
-    return [Point(row.begins, JobStatus(row.outcome), *row[2:]) for row in rows]
+    return [Point(row.begins, member(JobStatus, row.outcome), *row[2:]) for row in rows]
 
 
 def accepted(conn: Connection, *, period_s: int, step_s: int) -> Sequence[Came]:

@@ -15,6 +15,7 @@ from shared.jobs.gates import Gate, Kind, holds
 from shared.jobs.states import JobStatus
 from shared.jobs.viewer import VISIBLE, Viewer
 from shared.jobs.workers import Crew
+from shared.stored import member
 
 MOST_COUNTED = 1_000
 """Jobs ahead of a job are counted up to this number."""
@@ -115,7 +116,7 @@ def facts(conn: Connection, job_id: UUID, viewer: Viewer) -> Facts | None:
     row = conn.execute(_JOB, {"id": job_id, **viewer.where}).one_or_none()
     if row is None:
         return None
-    fields = {**row._asdict(), "status": JobStatus(row.status)}
+    fields = {**row._asdict(), "status": member(JobStatus, row.status)}
     if fields["status"] is not JobStatus.PENDING:
         return Facts(**fields)
     asked = {
@@ -124,6 +125,8 @@ def facts(conn: Connection, job_id: UUID, viewer: Viewer) -> Facts | None:
     return Facts(
         **fields,
         crew=workers.crew(conn, row.report_type),
-        closed=[Closed(Gate(Kind(kind), name), *rest) for kind, name, *rest in conn.execute(_CLOSED, {"id": job_id})],
+        closed=[
+            Closed(Gate(member(Kind, kind), name), *rest) for kind, name, *rest in conn.execute(_CLOSED, {"id": job_id})
+        ],
         **conn.execute(_WAITS, asked).one()._asdict(),
     )

@@ -36,6 +36,10 @@ class Wish(StrEnum):
     """Delete it."""
 
 
+_WISHES = frozenset(map(str, Wish))
+"""Any other is one for a relay of a newer release."""
+
+
 class Copy(NamedTuple):
     """A message as a walk met it."""
 
@@ -189,7 +193,7 @@ def copy(conn: Connection, met: Sequence[Copy]) -> Mapping[str, Wish]:
         for each in met
     ]
     found = conn.execute(_COPY, {"met": json_text.write(rows)})
-    return {row.message_id: Wish(row.wish) for row in found if row.wish is not None}
+    return {row.message_id: Wish(row.wish) for row in found if row.wish in _WISHES}
 
 
 def any_copied(conn: Connection) -> bool:

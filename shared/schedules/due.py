@@ -13,8 +13,10 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Row
 
 from shared import json_text
-from shared.schedules.schedule import Cause, Fate, Reason, Schedule, Terms
+from shared.schedules.history import MOST_COUNTED
+from shared.schedules.schedule import Cause, Fate, Misfire, Overlap, Reason, Schedule, Terms
 from shared.schedules.store import COLUMNS, schedule_of
+from shared.stored import member
 
 
 class Due(NamedTuple):
@@ -56,6 +58,8 @@ class Move(NamedTuple):
     due_at: datetime | None = None
     stop_reason: Reason | None = None
     key_id: str | None = None
+    failing_because: str | None = None
+    """The error that nobody foresaw, for operators; None if there was none."""
 
 
 # One look into the index per tenant, however many schedules it has; with the first of them that is due.
@@ -83,6 +87,11 @@ _SOME = """, tenants AS MATERIALIZED (
         SELECT tenant FROM firsts WHERE {due} ORDER BY random() LIMIT :most)"""
 _SHARE = "(SELECT greatest(1, CAST(:most AS bigint) / count(*)) FROM tenants)"
 
+_FAILING = text(f"""
+    /* schedules.failing */
+    SELECT count(*) FROM (SELECT FROM schedules WHERE failing_since IS NOT NULL LIMIT {MOST_COUNTED + 1}) AS bounded
+""")
+
 _ANY = text(f"""
     /* schedules.any_due */
     {_FIRST}
@@ -109,9 +118,10 @@ _OWNER = """
 _SEEN = f"""{COLUMNS}, clock_timestamp() AS now, key.id AS key_id, key.scopes AS key_scopes,
            coalesce((SELECT j.finished_at IS NULL FROM jobs j WHERE j.id = s.due_job_id), false) AS runs_still"""
 
-# A schedule with terms that only a newer release knows is left to a relay of that release: others would not do what
-# was requested.
-_KNOWN = f"terms - CAST('{{{','.join(Terms._fields)}}}' AS text[]) = '{{}}'"
+# A schedule with terms or policies that only a newer release knows is left to a relay of that release: others would not
+# do what was requested.
+_KNOWN = f"""terms - CAST('{{{",".join(Terms._fields)}}}' AS text[]) = '{{}}'
+           AND misfire = ANY ('{{{",".join(Misfire)}}}') AND overlap = ANY ('{{{",".join(Overlap)}}}')"""
 
 _DUE = text(f"""
     /* schedules.due */
@@ -174,6 +184,9 @@ _MOVE = text("""
     ), moved AS (
         UPDATE schedules s
            SET next_tick = m.next_tick, due_at = m.due_at, stop_reason = m.stop_reason,
+               failing_since = CASE WHEN m.failing_because IS NOT NULL
+                                    THEN coalesce(s.failing_since, clock_timestamp()) END,
+               failing_because = m.failing_because,
                stopped_at = CASE WHEN m.stop_reason IS NOT NULL THEN clock_timestamp() END,
                version = s.version + CASE WHEN m.stop_reason IS NULL THEN 0 ELSE 1 END,
                owner_key = coalesce(m.key_id, s.owner_key), last_tick = coalesce(m.last_tick, s.last_tick),
@@ -181,7 +194,7 @@ _MOVE = text("""
                due_job_id = coalesce((SELECT job_id FROM made WHERE made.schedule_id = s.id), s.due_job_id)
           FROM jsonb_to_recordset(CAST(:moves AS jsonb)) AS m(
                schedule_id uuid, next_tick timestamptz, due_at timestamptz, stop_reason text, key_id text,
-               last_tick timestamptz)
+               failing_because text, last_tick timestamptz)
          WHERE s.id = m.schedule_id
     )
     SELECT job_id FROM made
@@ -215,6 +228,11 @@ def any_due(conn: Connection) -> bool:
 def oldest_due_s(conn: Connection) -> float:
     """Return the seconds since the first of the due schedules should have been submitted; 0 if none is due."""
     return float(conn.execute(_OLDEST).scalar_one())
+
+
+def failing(conn: Connection) -> int:
+    """Schedules at which relays meet an error that nobody foresaw; MOST_COUNTED + 1 for any more."""
+    return int(conn.execute(_FAILING).scalar_one())
 
 
 def due(conn: Connection, *, most: int) -> Sequence[Due]:
@@ -266,4 +284,4 @@ def settle(conn: Connection, told: Sequence[tuple[UUID, HistoryLine]]) -> set[UU
 
 def _due(row: Row[Any]) -> Due:
     key_scopes = None if row.key_id is None else row.key_scopes
-    return Due(schedule_of(row), row.now, row.tick, Cause(row.cause), row.key_id, key_scopes, row.runs_still)
+    return Due(schedule_of(row), row.now, row.tick, member(Cause, row.cause), row.key_id, key_scopes, row.runs_still)

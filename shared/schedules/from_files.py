@@ -39,7 +39,8 @@ _SEEN = text("""
 _GONE = text(f"""
     /* schedules.file_gone */
     UPDATE schedules s
-       SET next_tick = NULL, due_at = NULL, stopped_at = clock_timestamp(), stop_reason = 'file_gone',
+       SET next_tick = NULL, due_at = NULL, failing_since = NULL, failing_because = NULL,
+           stopped_at = clock_timestamp(), stop_reason = 'file_gone',
            version = s.version + 1, updated_at = clock_timestamp()
      WHERE s.id = :id
     RETURNING {COLUMNS}

@@ -11,10 +11,11 @@ from sqlalchemy.engine import Connection, Row
 from shared.jobs.states import JobStatus
 from shared.jobs.viewer import Viewer
 from shared.schedules.schedule import Cause, Fate, Reason, Tick
+from shared.stored import member, member_or_none
 
 _COLUMNS = "tick, cause, fate, reason, detail, job_id, since, at"
 MOST_COUNTED = 10_000
-"""The highest count of missed ticks."""
+"""The highest count of missed ticks, and of failing schedules."""
 _NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 _LIST = text(f"""
@@ -74,9 +75,8 @@ def latest(conn: Connection, ids: Sequence[UUID], viewer: Viewer, *, each: int) 
     asked = {"ids": list(ids), "each": each, **viewer.where}
     found: dict[UUID, list[Outcome]] = {one: [] for one in ids}
     for row in conn.execute(_LATEST, asked):
-        reason = None if row.reason is None else Reason(row.reason)
-        status = None if row.status is None else JobStatus(row.status)
-        found[row.schedule_id].append(Outcome(row.tick, Fate(row.fate), reason, row.job_id, status))
+        reason, status = member_or_none(Reason, row.reason), member_or_none(JobStatus, row.status)
+        found[row.schedule_id].append(Outcome(row.tick, member(Fate, row.fate), reason, row.job_id, status))
     return found
 
 
@@ -93,5 +93,5 @@ def forget(conn: Connection, *, keep_s: float, slice_size: int) -> int:
 
 
 def _tick(row: Row[Any]) -> Tick:
-    reason = None if row.reason is None else Reason(row.reason)
-    return Tick(row.tick, Cause(row.cause), Fate(row.fate), reason, row.detail, row.job_id, row.since, row.at)
+    cause, fate, reason = member(Cause, row.cause), member(Fate, row.fate), member_or_none(Reason, row.reason)
+    return Tick(row.tick, cause, fate, reason, row.detail, row.job_id, row.since, row.at)

@@ -156,6 +156,10 @@ class Schedule(NamedTuple):
     """The job of the last tick that had one, whatever caused it."""
     due_job_id: UUID | None
     """The job of the last due tick that had one, which the next tick may overlap."""
+    failing_since: datetime | None = None
+    """When relays began to meet an unexpected error; None while they do not. They look again at `due_at`."""
+    failing_because: str | None = None
+    """The error, for operators."""
     file: str | None = None
     """The file of the catalog that defines it (shared/schedules/files.py); None if a client created it."""
 

@@ -12,11 +12,13 @@ from shared import json_text
 from shared.access.made_once import Request
 from shared.schedules.schedule import Misfire, Overlap, Owner, Reason, Schedule, Terms, Wanted
 from shared.schedules.timing import Timing
+from shared.stored import made_of, member, member_or_none
 
 COLUMNS = """s.id, s.tenant, s.name, s.report_type, s.parameters, s.formats, s.labels, s.options, s.terms, s.cron,
     s.every_s, s.zone, s.begins_at, s.until, s.jitter_s, s.misfire, s.misfire_most, s.overlap, s.owner, s.owner_key,
     s.owner_scopes, s.owner_until, s.created_at, s.updated_at, s.version, s.paused_at, s.paused_by, s.pause_note,
-    s.stopped_at, s.stop_reason, s.next_tick, s.due_at, s.last_tick, s.last_job_id, s.due_job_id, s.file"""
+    s.stopped_at, s.stop_reason, s.next_tick, s.due_at, s.last_tick, s.last_job_id, s.due_job_id,
+    s.failing_since, s.failing_because, s.file"""
 """What `schedule_of` reads, of the table `schedules` as `s`."""
 
 _WRITTEN = """name, report_type, parameters, formats, labels, options, terms, cron, every_s, zone, until, jitter_s,
@@ -63,7 +65,8 @@ _REPLACE = text(f"""
        SET ({_WRITTEN}) = (SELECT {_WRITTEN} FROM jsonb_to_record({_RECORD}),
            next_tick = CAST(:next_tick AS timestamptz), due_at = CAST(:due_at AS timestamptz),
            stopped_at = CASE WHEN CAST(:stop_reason AS text) IS NOT NULL THEN clock_timestamp() END,
-           stop_reason = :stop_reason, version = s.version + 1, updated_at = clock_timestamp()
+           stop_reason = :stop_reason, failing_since = NULL, failing_because = NULL, version = s.version + 1,
+           updated_at = clock_timestamp()
      WHERE s.id = :id AND s.tenant = :tenant
     RETURNING {COLUMNS}
 """)
@@ -71,7 +74,8 @@ _PAUSE = text(f"""
     /* schedules.pause */
     UPDATE schedules s
        SET paused_at = coalesce(s.paused_at, clock_timestamp()), paused_by = :by, pause_note = :note,
-           next_tick = NULL, due_at = NULL, version = s.version + 1, updated_at = clock_timestamp()
+           next_tick = NULL, due_at = NULL, failing_since = NULL, failing_because = NULL, version = s.version + 1,
+           updated_at = clock_timestamp()
      WHERE s.id = :id AND s.tenant = :tenant
     RETURNING {COLUMNS}
 """)
@@ -178,13 +182,15 @@ def schedule_of(row: Row[Any]) -> Schedule:
     timing = Timing(row.cron, row.every_s, row.zone, row.begins_at, row.until, row.jitter_s)
     wanted = Wanted(
         row.name, row.report_type, row.parameters, row.formats, row.labels, row.options,
-        Terms(**row.terms), timing, Misfire(row.misfire), row.misfire_most, Overlap(row.overlap),
+        made_of(Terms, Terms._fields, row.terms), timing,
+        member(Misfire, row.misfire), row.misfire_most, member(Overlap, row.overlap),
     )  # fmt: skip
     owner = Owner(row.owner, row.owner_key, row.owner_scopes, row.owner_until)
     return Schedule(
         row.id, row.tenant, wanted, owner, row.version, row.created_at, row.updated_at, row.paused_at, row.paused_by,
-        row.pause_note, row.stopped_at, None if row.stop_reason is None else Reason(row.stop_reason), row.next_tick,
-        row.due_at, row.last_tick, row.last_job_id, row.due_job_id, row.file,
+        row.pause_note, row.stopped_at, member_or_none(Reason, row.stop_reason), row.next_tick,
+        row.due_at, row.last_tick, row.last_job_id, row.due_job_id,
+        row.failing_since, row.failing_because, row.file,
     )  # fmt: skip
 
 

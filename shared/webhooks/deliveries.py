@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Row
 
 from shared.jobs.filters import id_at
+from shared.stored import member
 from shared.webhooks.event import Event, EventType, body_of
 from shared.webhooks.store import THERE
 
@@ -212,4 +213,4 @@ def ping(conn: Connection, webhook_id: UUID, tenant: str) -> UUID:
 
 
 def _delivery(row: Row[Any]) -> Delivery:
-    return Delivery._make(row[: len(Delivery._fields)])._replace(type=EventType(row.type))
+    return Delivery._make(row[: len(Delivery._fields)])._replace(type=member(EventType, row.type))

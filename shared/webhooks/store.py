@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection, Row
 from shared import json_text
 from shared.access.made_once import Request
 from shared.access.secret_keys import Sealed
+from shared.stored import member_or_none
 from shared.webhooks.webhook import Disabled, Wanted, Webhook
 
 COLUMNS = """w.id, w.tenant, w.url, w.origin, w.types, w.report_types, w.notify_when, w.description, w.version,
@@ -183,7 +184,7 @@ def webhook_of(row: Row[Any]) -> Webhook:
     wanted = Wanted(row.url, row.origin, row.types, row.report_types, row.description, row.notify_when)
     return Webhook(
         row.id, row.tenant, wanted, row.version, row.created_by, row.created_at, row.updated_at, row.disabled_at,
-        None if row.disabled_because is None else Disabled(row.disabled_because), row.failing_since,
+        member_or_none(Disabled, row.disabled_because), row.failing_since,
         row.last_success_at, row.last_failure_at, row.throttled_until,
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from typing import Any
 from unittest import mock
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
+from services.api.actions.schedule_dues import next_of_changed
 from services.relay.schedules import Schedules
 from shared.access import api_keys
 from shared.access.api_keys import NewKey
@@ -19,7 +21,7 @@ from shared.catalog.model import ReportType
 from shared.database.engine import create_engine, transactional
 from shared.jobs import queue_caps
 from shared.jobs.finish import Failure, fail
-from shared.schedules import due, store
+from shared.schedules import due, from_files, store
 from shared.schedules.schedule import Misfire, Overlap, Owner, Reason
 from shared.schedules.submission import submission_of
 from tests.support.jobs import started
@@ -271,6 +273,65 @@ def test_whatever_is_wrong_with_a_schedule_keeps_no_other_from_its_job(
     told = [(tick.fate, tick.detail) for tick in ticks(conn, broken_one)]
     assert told == ([] if cause == "due" else [("failed", "The relay met an unexpected error.")])
     assert relay.run_once() == 0
+
+
+def test_what_nobody_foresaw_is_looked_at_ever_more_rarely_and_told_once_for_as_long_as_it_is_the_same(
+    conn: Connection, relay: Schedules, caplog: pytest.LogCaptureFixture
+) -> None:
+    schedule_id = a_schedule(conn, every_s=86_400)
+    pauses, since = [], set()
+
+    def look(error: str) -> Any:
+        conn.execute(text("UPDATE schedules SET due_at = next_tick"))
+        with mock.patch("services.relay.schedules.submission_of", side_effect=KeyError(error)):
+            assert relay.run_once() == 1
+        found = schedule(conn, schedule_id)
+        pauses.append((found.due_at - store.now(conn)).total_seconds())
+        since.add(found.failing_since)
+        conn.execute(text("UPDATE schedules SET failing_since = failing_since - interval '10 min'"))
+        return found
+
+    first = look("a")
+    assert (first.failing_because, first.next_tick) == ("KeyError: 'a'", schedule(conn, schedule_id).next_tick)
+    for _ in range(8):
+        look("a")
+    look("b")
+
+    told = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert told == ["schedule.broken"] * 2
+    expected = [30, 600, 1200, 1800, 2400, 3000, *[3600] * 4]
+    assert [round(one / 30) * 30 for one in pauses] == expected
+    assert due.failing(conn) == 1
+
+    conn.execute(text("UPDATE schedules SET due_at = next_tick"))
+    relay.run_once()
+    well = schedule(conn, schedule_id)
+    assert (well.failing_since, well.failing_because, len(jobs_of(conn, schedule_id))) == (None, None, 1)
+    assert due.failing(conn) == 0
+
+
+@pytest.mark.parametrize("does", ["pause", "replace", "file_gone"])
+def test_a_change_ends_what_was_wrong_with_a_schedule_and_has_it_looked_at_at_once(
+    conn: Connection, relay: Schedules, does: str
+) -> None:
+    schedule_id = a_schedule(conn)
+    with mock.patch("services.relay.schedules.submission_of", side_effect=KeyError):
+        relay.run_once()
+    conn.execute(text("UPDATE schedules SET due_at = due_at + interval '1 h'"))
+    old = store.get(conn, schedule_id, "acme", owner=None)
+    assert old is not None
+    if does == "pause":
+        store.pause(conn, schedule_id, "acme", by=None, note="")
+    elif does == "replace":
+        store.replace(
+            conn, schedule_id, "acme", old.wanted, old.owner, next_of_changed(conn, old, old.wanted, store.now(conn))
+        )
+    else:
+        conn.execute(text("UPDATE schedules SET file = 'a', file_digest = 'x', file_seen_at = now()"))
+        from_files.stop(conn, schedule_id)
+
+    assert schedule(conn, schedule_id).failing_since is None
+    assert relay.run_once() == (1 if does == "replace" else 0)
 
 
 def test_parameters_that_the_report_type_takes_no_more_stop_the_schedule_and_are_named(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,6 +13,7 @@ from httpx2 import Response
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
+from services.api.console.texts import texts
 from services.relay.schedules import Schedules
 from shared.access import api_keys
 from shared.access.scopes import OWN, USUAL
@@ -433,3 +435,27 @@ def test_dates_in_words_are_those_of_the_tick_in_the_schedules_zone(
 def test_an_id_that_is_none_is_an_unknown_schedule(client: TestClient) -> None:
     for wrong in ("x", str(uuid4()).upper(), "0" * 400):
         problem(client.get(f"/v1/schedules/{wrong}"), 404, "unknown_schedule")
+
+
+def test_an_owner_sees_that_the_service_meets_an_error_of_its_own(
+    client: TestClient, conn: Connection, relay: Schedules
+) -> None:
+    schedule_id = made(client)["scheduleId"]
+    hours_pass(conn, UUID(schedule_id), 24 * 8)
+    with mock.patch("services.relay.schedules.submission_of", side_effect=KeyError("secret")):
+        relay.run_once()
+
+    told = client.get(f"/v1/schedules/{schedule_id}")
+    assert told.json()["state"] == "failing"
+    assert datetime.fromisoformat(told.json()["failingSince"]).tzinfo is not None
+    assert "secret" not in told.text
+    for language in ("en", "ja"):
+        headers = {"Accept-Language": language}
+        for page in ("/console/schedules", f"/console/schedules/{schedule_id}"):
+            shown = client.get(page, headers=headers).text
+            assert texts(language)("schedule_state.failing") in shown
+            assert "secret" not in shown
+        assert texts(language)("schedule.failing_since") in client.get(page, headers=headers).text
+
+    mended = client.patch(f"/v1/schedules/{schedule_id}", json={"name": "Mended"}).json()
+    assert (mended["state"], mended["failingSince"]) == ("active", None)

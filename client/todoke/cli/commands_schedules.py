@@ -243,6 +243,11 @@ def _shown(session: Session, plan: "SchedulePlan") -> None:
     if not is_there:
         session.say(f"{plan.words.get('en', '')} ({plan.time_zone})")
     session.write.each([one.raw for one in plan.coming], columns.COMING, id_field="tick")
-    for field, state in (("pauseNote", "paused"), ("stopReason", "stopped"), ("actsUntil", "acts until")):
+    for field, state in (
+        ("pauseNote", "paused"),
+        ("stopReason", "stopped"),
+        ("failingSince", "failing since"),
+        ("actsUntil", "acts until"),
+    ):
         if plan.raw.get(field):
             session.say(f"{state}: {plan.raw[field]}")

@@ -8,11 +8,17 @@ from typing import Any
 from uuid import UUID
 
 from services.api.actions import visible
+from services.api.actions.errors import InvalidRequest
 from services.api.actions.parts import Parts
 from services.api.auth.principal import Principal
 from shared.catalog.model import BUNDLE, ReportType
+from shared.catalog.parameters import Violation
 from shared.jobs import file_name
-from shared.jobs.bulk_rules import Terms
+from shared.jobs.bulk import Bulk
+from shared.jobs.bulk_rules import BulkAction, Terms
+from shared.jobs.filters import JobFilter
+
+_NEWER = "this API's release does not know it: ask an API of the newer release"
 
 
 def terms_of(parts: Parts, principal: Principal, report_type: str | None) -> Terms:
@@ -44,3 +50,10 @@ def _of_type(report: ReportType, principal: Principal) -> dict[str, Any]:
         "maxAttempts": report.limits.max_attempts,
         "scopes": report.scopes_of_files(principal.scopes) or [],
     }
+
+
+def check_known(bulk: Bulk) -> None:
+    """Raises InvalidRequest for an action, or a condition of its filter, that only a newer release knows."""
+    known = {"action": bulk.action in list(BulkAction), **{name: name in JobFilter._fields for name in bulk.filter}}
+    if wrong := [Violation(name, "unknown_option", _NEWER) for name, is_known in known.items() if not is_known]:
+        raise InvalidRequest("This API's release does not know all that the action does.", wrong)

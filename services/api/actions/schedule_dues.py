@@ -30,7 +30,10 @@ def next_of_changed(conn: Connection, old: Schedule, wanted: Wanted, now: dateti
         let_go.before(conn, old, now)
         return _NOTHING if old.paused_at is not None else next_due_of(old.id, wanted, now)
     if wanted.timing == old.wanted.timing:
-        return Next(old.next_tick, old.due_at)
+        # What is looked at more and more rarely, because something is wrong with it, may be mended by this.
+        return Next(
+            old.next_tick, old.due_at if old.failing_since is None else wanted.timing.due_at(old.id, old.next_tick)
+        )
     kept = let_go.unless_named(conn, old, wanted.timing, now)
     return next_due_of(old.id, wanted, now) if kept is None else Next(kept, wanted.timing.due_at(old.id, kept))
 

@@ -122,7 +122,7 @@ def _closed(facts: Facts) -> Reason | None:
     if not facts.closed or not facts.due:
         return None
     first = facts.closed[0]
-    what = _GATES[first.gate.kind]
+    what = _GATES.get(first.gate.kind, "something that it needs")
     about: dict[str, object] = {"kind": first.gate.kind}
     if first.running is not None:
         words = f"The cap of {first.running} running jobs of {what} is reached. It starts when one of them has ended."

@@ -118,7 +118,7 @@ async def _bulk(visit: Visit) -> dict[str, Any]:
         "query": urlencode(_again(view)),
         "refused": [result_view(result) for result in refused.results],
         "more_refused": refused.next_page_token,
-        "may": visit.principal.has(NEEDS[found.action]),
+        "may": found.action in NEEDS and visit.principal.has(NEEDS[found.action]),
         "mine": found.subject == visit.principal.subject,
         "typed": _typed(found),
         "counted_short": f"≥ {number}" if view.matched.at_least else number,
@@ -144,7 +144,7 @@ def _in_words(visit: Visit, view: BulkView) -> list[tuple[str, str]]:
     for name, value in _again(view):
         shown = value
         if name == "status":
-            shown = visit.texts(f"status.{value}")
+            shown = visit.texts.of("status", value)
         elif name == "reportType" and value in types:
             shown = translated.title(types[value], visit.language)
         key = f"bulk.by_filter.{name}"

@@ -37,6 +37,13 @@ class Texts:
         """Return the text as HTML, for a key with one form. Values that are not HTML are escaped."""
         return Markup.escape(self.by_key[key]).format(**values)
 
+    def of(self, kind: str, value: str, **values: Any) -> str:
+        """The text of a value among the texts of its kind. One that only a newer release knows is shown as it is."""
+        key = f"{kind}.{value}"
+        if self.has(key):
+            return self(key, **values)
+        return f"{value}: {values['number']}" if "number" in values else value
+
     def has(self, key: str) -> bool:
         """True if there is a text of that key."""
         return key in self.by_key

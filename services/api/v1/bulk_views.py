@@ -1,7 +1,8 @@
 """Views of bulk actions."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from pydantic import Field, PlainSerializer
@@ -12,7 +13,9 @@ from shared.jobs.bulk import Bulk, BulkState
 from shared.jobs.bulk_results import BulkResult
 from shared.jobs.bulk_rules import BulkAction, BulkOutcome
 from shared.jobs.states import JobStatus
+from shared.stored import member
 
+_Kind = TypeVar("_Kind", JobStatus, BulkOutcome)
 _Time = Annotated[datetime, PlainSerializer(datetime.isoformat, when_used="json")]
 
 
@@ -99,9 +102,9 @@ def bulk_view(bulk: Bulk, root: str = "") -> BulkView:
         reason=bulk.reason,
         created_by=bulk.subject,
         created_at=bulk.created_at,
-        matched=MatchedView.model_validate(bulk.matched),
+        matched=_matched(bulk),
         handled=sum(bulk.outcomes.values()),
-        outcomes={BulkOutcome(name): jobs for name, jobs in bulk.outcomes.items()},
+        outcomes=_each(BulkOutcome, bulk.outcomes),
         reached_at=_reached_at(bulk),
         started_at=bulk.started_at,
         ended_at=bulk.ended_at,
@@ -127,3 +130,15 @@ def result_view(result: BulkResult, root: str = "") -> BulkResultView:
     return BulkResultView(
         job_id=result.job_id, outcome=result.outcome, code=result.code, new_job_id=result.new_job_id, links=links
     )
+
+
+def _matched(bulk: Bulk) -> MatchedView:
+    told = bulk.matched
+    return MatchedView(
+        jobs=told["jobs"], at_least=told["atLeast"], by_status=_each(JobStatus, told["byStatus"]),
+        outcomes=_each(BulkOutcome, told["outcomes"]),
+    )  # fmt: skip
+
+
+def _each(kind: type[_Kind], found: Mapping[str, int]) -> dict[_Kind, int]:
+    return {member(kind, name): jobs for name, jobs in found.items()}

@@ -1,8 +1,10 @@
 """Views for operators: dead letters, parked messages, and the state of the installation."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
+
+from pydantic import Field
 
 from services.api.actions.attention import Condition
 from services.api.actions.overview import Overview
@@ -28,7 +30,7 @@ class DeadLetterView(View):
     tenant: str | None
     body: str
     """The beginning of the message's body."""
-    wish: Literal["redrive", "drop"] | None
+    wish: Annotated[str, Field(json_schema_extra={"enum": ["redrive", "drop"]})] | None
     """What a relay has been asked to do with it."""
     wished_at: Time | None
     wished_by: str | None
@@ -111,7 +113,7 @@ class PointView(View):
     """The jobs of one outcome that ended within one step of time. A step without such jobs is left out."""
 
     begins: Time
-    outcome: Literal["SUCCESS", "FAILED", "CANCELLED"]
+    outcome: str = Field(json_schema_extra={"enum": ["SUCCESS", "FAILED", "CANCELLED"]})
     jobs: int
     p50_s: float | None
     """Half of them ended within this many seconds of being requested."""

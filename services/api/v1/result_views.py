@@ -89,7 +89,7 @@ def result_view(job: Job, artifacts: Sequence[Artifact], root: str) -> ResultVie
         artifacts=files, required_scopes=list(job.scopes or ()), answer=job.result.get("answer"),
         manifest=ManifestView(url=file_url(job.id, manifest.name, root), sha256=manifest.sha256) if manifest else None,
         preview=_preview(kept, job_url(job.id, root)) if kept else None, seconds=job.result.get("seconds", 0),
-        warnings=[WarningView(**warning) for warning in job.result.get("warnings", ())],
+        warnings=[WarningView.of_stored(warning) for warning in job.result.get("warnings", ())],
         phases=[PhaseView(phase=phase, seconds=seconds) for phase, seconds in job.result.get("phases", ())],
     )  # fmt: skip
 

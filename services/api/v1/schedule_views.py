@@ -60,8 +60,11 @@ class ScheduleView(ScheduleFields):
     """A schedule."""
 
     schedule_id: UUID
-    state: Literal["active", "paused", "stopped", "ended"]
-    """`stopped`: its job could not be submitted; `ended`: no tick is left."""
+    state: Literal["active", "failing", "paused", "stopped", "ended"]
+    """`failing`: the service meets an unexpected error at its tick, and retries; `stopped`: its job could not be
+    submitted; `ended`: no tick is left."""
+    failing_since: Time | None
+    """When that error first occurred; null unless the state is `failing`."""
     stop_reason: Reason | None
     stopped_at: Time | None
     paused_at: Time | None
@@ -126,18 +129,14 @@ class BackfillView(View):
 
 def schedule_view(schedule: Schedule, root: str) -> ScheduleView:
     """The view of a schedule."""
-    active = schedule.next_tick is not None
-    ended = schedule.stop_reason is Reason.NO_TICKS_LEFT
-    paused = schedule.paused_at is not None and schedule.stop_reason is not Reason.FILE_GONE
-    state = "active" if active else "paused" if paused else "ended" if ended else "stopped"
     coming: list[datetime] = []
     if schedule.next_tick is not None:
         coming = [schedule.next_tick, *islice(schedule.wanted.timing.ticks(schedule.next_tick), NEXT - 1)]
     told = {name: getattr(schedule, name) for name in _TOLD}
     own = f"{root}/v1/schedules/{schedule.id}"
     return ScheduleView(
-        **_fields(schedule.wanted, coming), **told, schedule_id=schedule.id, state=state, owner=schedule.owner.subject,
-        acts_until=schedule.owner.until,
+        **_fields(schedule.wanted, coming), **told, schedule_id=schedule.id, state=_state(schedule),
+        owner=schedule.owner.subject, acts_until=schedule.owner.until,
         links={
             "self": own, "ticks": f"{own}/ticks", "run": f"{own}:run", "backfill": f"{own}:backfill",
             "pause": f"{own}:pause", "resume": f"{own}:resume",
@@ -145,9 +144,17 @@ def schedule_view(schedule: Schedule, root: str) -> ScheduleView:
     )  # fmt: skip
 
 
+def _state(schedule: Schedule) -> str:
+    if schedule.next_tick is not None:
+        return "active" if schedule.failing_since is None else "failing"
+    if schedule.paused_at is not None and schedule.stop_reason is not Reason.FILE_GONE:
+        return "paused"
+    return "ended" if schedule.stop_reason is Reason.NO_TICKS_LEFT else "stopped"
+
+
 _TOLD = (
-    "stop_reason", "stopped_at", "paused_at", "paused_by", "pause_note", "last_tick", "last_job_id", "created_at",
-    "updated_at", "version", "file",
+    "failing_since", "stop_reason", "stopped_at", "paused_at", "paused_by", "pause_note", "last_tick", "last_job_id",
+    "created_at", "updated_at", "version", "file",
 )  # fmt: skip
 
 

@@ -193,7 +193,7 @@ def job_view(job: Job, artifacts: Sequence[Artifact] = (), root: str = "") -> Jo
         attempt=job.attempt, max_attempts=job.max_attempts, crashes=job.crashes,
         progress=progress_view(job.progress) if job.progress else None,
         result=result_view(job, artifacts, root),
-        error=ErrorView(**{name: v for name, v in job.error.items() if name != "cost"}) if job.error else None,
+        error=ErrorView.of_stored(job.error) if job.error else None,
         cost=_cost(job),
         created_at=job.created_at, updated_at=job.updated_at, started_at=job.started_at,
         cancel_requested_at=job.cancel_requested_at,
@@ -215,7 +215,7 @@ def _links(job: Job, artifacts: Sequence[Artifact], root: str) -> dict[str, str]
 
 
 def _cost(job: Job) -> CostView | None:
-    return CostView(**told) if (told := (job.error or job.result or {}).get("cost")) else None
+    return CostView.of_stored(told) if (told := (job.error or job.result or {}).get("cost")) else None
 
 
 def progress_view(stored: Mapping[str, Any]) -> ProgressView:

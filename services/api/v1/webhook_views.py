@@ -1,17 +1,22 @@
 """Views of webhooks."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from uuid import UUID
+
+from pydantic import Field
 
 from services.api.actions.webhook_deliveries import WholeDelivery
 from services.api.actions.webhooks import MadeWebhook, RotatedSecret
 from services.api.v1.base_view import Time, View
+from shared.stored import member
 from shared.webhooks.deliveries import Delivery, Tried
 from shared.webhooks.event import EventType, message_id
 from shared.webhooks.webhook import Disabled, Webhook
 
 DeliveryState = Literal["waiting", "delivered", "dead"]
+"""Of a delivery that is asked for."""
+_KNOWN = frozenset(map(str, EventType))
 
 
 class WebhookView(View):
@@ -93,7 +98,7 @@ class DeliveryView(View):
     schedule_id: UUID | None
     url: str | None
     """The address of a job's callback; null for the webhook's own address."""
-    state: DeliveryState
+    state: str = Field(json_schema_extra={"enum": list(get_args(DeliveryState))})
     attempts: int
     created_at: Time
     next_attempt_at: Time | None
@@ -176,7 +181,7 @@ def _fields(webhook: Webhook, root: str) -> dict[str, object]:
     own, wanted = f"{root}/v1/webhooks/{webhook.id}", webhook.wanted
     return {
         **{name: getattr(webhook, name) for name in _TOLD},
-        "webhook_id": webhook.id, "url": wanted.url, "types": [one for one in EventType if one in wanted.types],
+        "webhook_id": webhook.id, "url": wanted.url, "types": _in_order(wanted.types),
         "report_types": None if wanted.report_types is None else list(wanted.report_types),
         "notify_when": None if wanted.notify_when is None else list(wanted.notify_when),
         "description": wanted.description, "state": "enabled" if webhook.disabled_at is None else "disabled",
@@ -185,6 +190,11 @@ def _fields(webhook: Webhook, root: str) -> dict[str, object]:
             "redeliver": f"{own}:redeliver",
         },
     }  # fmt: skip
+
+
+def _in_order(types: Sequence[str]) -> list[EventType]:
+    """What only a newer release knows comes last."""
+    return [one for one in EventType if one in types] + [member(EventType, one) for one in types if one not in _KNOWN]
 
 
 def _delivery(delivery: Delivery, root: str) -> dict[str, object]:
