@@ -27,6 +27,16 @@ class QueueDenied(QueueUnavailable):
         self.action = action
 
 
+class QueueMissing(QueueUnavailable):
+    """There is no such queue."""
+
+    REMEDY = "run `todoke-server setup-queues`, or correct SQS_QUEUE_URL"
+
+    def __init__(self, said: str) -> None:
+        super().__init__(f"{said}; {self.REMEDY}")
+        self.said = said
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """A message to send. `key` is chosen by the caller and comes back in the result."""

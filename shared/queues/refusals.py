@@ -4,8 +4,9 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.queues.interface import QueueDenied, QueueUnavailable
+from shared.queues.interface import QueueDenied, QueueMissing, QueueUnavailable
 
+_MISSING = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 # Codes in SQS's two protocols for operations that a policy does not allow ("Common Errors", read 2026-11-28).
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
@@ -18,8 +19,8 @@ def code(error: ClientError | BotoCoreError) -> str:
 
 
 def words(error: ClientError | BotoCoreError) -> str:
-    """Return what is wrong, without the error's name."""
-    return str(error.response.get("Error", {}).get("Message", "")) if isinstance(error, ClientError) else str(error)
+    """Return what is wrong, without the error's name; for a queue that is missing, with the remedy."""
+    return str(QueueMissing(_bare(error))) if _is_missing(error) else _bare(error)
 
 
 def reason(error: ClientError | BotoCoreError) -> str:
@@ -27,13 +28,23 @@ def reason(error: ClientError | BotoCoreError) -> str:
     return f"{code(error)}: {words(error)}"
 
 
+def _bare(error: ClientError | BotoCoreError) -> str:
+    return str(error.response.get("Error", {}).get("Message", "")) if isinstance(error, ClientError) else str(error)
+
+
+def _is_missing(error: Exception) -> bool:
+    return isinstance(error, ClientError) and code(error) in _MISSING
+
+
 def told(error: ClientError | BotoCoreError, operation: str, *, queue_url: str, endpoint_url: str) -> QueueUnavailable:
-    """Return a call's error as one of ours: QueueDenied for operations that a policy does not allow."""
-    said = f"SQS {operation} on {queue_url} failed: {reason(error)}{_other_address(queue_url, endpoint_url)}"
+    """Return a call's error as one of ours: QueueDenied if a policy does not allow the operation, QueueMissing if there
+    is no such queue."""
+    why = f"{code(error)}: {_bare(error)}"
+    said = f"SQS {operation} on {queue_url} failed: {why}{_other_address(queue_url, endpoint_url)}"
     if isinstance(error, ClientError) and code(error) in _DENIED:
         # Policies know no batch actions.
         return QueueDenied(f"sqs:{operation.removesuffix('Batch')}", said)
-    return QueueUnavailable(said)
+    return QueueMissing(said) if _is_missing(error) else QueueUnavailable(said)
 
 
 def _other_address(queue_url: str, endpoint_url: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from services.cli.doctor.clock import REFUSED_S, compared
 from services.cli.doctor.finding import Finding, fail, ok, warn
-from shared.queues.interface import QueueDenied, QueueUnavailable
+from shared.queues.interface import QueueDenied, QueueMissing, QueueUnavailable
 from shared.queues.look import QueueFacts, QueueLook
 from shared.runtime.settings import QueueSettings, SettingsError
 
@@ -27,7 +27,7 @@ def look() -> Iterator[Finding]:
     try:
         facts = asked.at(settings.sqs_queue_url)
     except QueueUnavailable as error:
-        yield fail("queue", str(error), _remedy(error))
+        yield fail("queue", _said(error), _remedy(error))
         return
     yield from _queue(facts)
     if facts.ahead_s is not None:
@@ -37,11 +37,15 @@ def look() -> Iterator[Finding]:
         yield from _dead_letters(asked, facts, settings.sqs_dlq_url)
 
 
+def _said(error: QueueUnavailable) -> str:
+    return error.said if isinstance(error, QueueMissing) else str(error)
+
+
 def _remedy(error: QueueUnavailable) -> str:
     if isinstance(error, QueueDenied):
         return "docs/how-to/own-queues.md lists the rights"
-    if "NonExistentQueue" in str(error) or "QueueDoesNotExist" in str(error):
-        return f"{_SET_UP}, or correct SQS_QUEUE_URL"
+    if isinstance(error, QueueMissing):
+        return error.REMEDY
     return "look at network, region and credentials"
 
 
@@ -80,7 +84,7 @@ def _dead_letters(asked: QueueLook, facts: QueueFacts, url: str | None) -> Itera
     try:
         dead = asked.at(url or asked.url_of(facts.dead_letter_arn or ""))
     except QueueUnavailable as error:
-        yield fail("queue.dead_letters", str(error), _remedy(error))
+        yield fail("queue.dead_letters", _said(error), _remedy(error))
         return
     if url and facts.dead_letter_arn and _name(url, "/") != _name(facts.dead_letter_arn, ":"):
         yield fail(

@@ -12,7 +12,7 @@ from deploy.local.emulator import REGION
 from deploy.local.processes import free_port
 from shared.queues.batching import by_count_and_size, size_bytes
 from shared.queues.calls import ClientKind
-from shared.queues.interface import MAX_MESSAGE_BYTES, Outgoing, QueueDenied, QueueUnavailable
+from shared.queues.interface import MAX_MESSAGE_BYTES, Outgoing, QueueDenied, QueueMissing, QueueUnavailable
 from shared.queues.setup import QueueUrls, ensure_queues
 from shared.queues.sqs import SqsQueue
 from tests.support.http_server import LoopbackServer, QuietHandler
@@ -163,6 +163,25 @@ def test_what_a_policy_does_not_allow_is_named(scripted: Scripted, code: str, ki
         with pytest.raises(QueueDenied, match=f"is not authorized; allow the action {action} on this queue") as caught:
             call()
         assert caught.value.action == action
+
+
+@pytest.mark.parametrize("kind", ["thin", "boto3"])
+@pytest.mark.parametrize("code", ["AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"])
+def test_a_queue_that_is_missing_is_told_with_what_to_do(scripted: Scripted, code: str, kind: ClientKind) -> None:
+    """Relay and worker show it: while they wait at the start, in the log, and in readiness."""
+    scripted.answer = lambda _o, _b: (400, {"__type": f"com.amazonaws.sqs#{code}", "message": "there is none"})
+    queue = SqsQueue(f"{scripted.url}/0/q", region=REGION, client=kind)
+
+    calls: Sequence[Callable[[], object]] = [
+        lambda: queue.receive(1, wait_s=0, visibility_s=1), lambda: queue.delete(["r"]), queue.check, queue.depth,
+        lambda: queue.extend(["r"], visibility_s=1),
+    ]  # fmt: skip
+    told = queue.send([Outgoing(0, "x")], deadline_s=5).failed[0].message
+    for call in calls:
+        with pytest.raises(QueueMissing) as caught:
+            call()
+        for said in (str(caught.value), told):
+            assert said.count("; run `todoke-server setup-queues`, or correct SQS_QUEUE_URL") == 1
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["the whole call is refused", "each entry is refused"])
