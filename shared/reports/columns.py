@@ -79,6 +79,11 @@ class SourceColumn:
         return self.type_name in {"time", "interval"}
 
     @property
+    def at_right(self) -> bool:
+        """True for what a reader compares by its end: numbers and durations."""
+        return self.is_number or self.is_duration
+
+    @property
     def is_plain_text(self) -> bool:
         """True for text that COPY writes unchanged."""
         return self.type_name in {"text", "varchar"}

@@ -179,3 +179,38 @@ def test_what_is_no_specification_is_left_to_the_engine_to_refuse(whole: Mapping
 
     with pytest.raises(ChartRefused):
         drawn({"layer": True}, rows)
+
+
+@pytest.mark.parametrize(
+    ("spec", "rows"),
+    [
+        (of("bar", x=NAME, y=N), named(0, 0, 0)),
+        (of("bar", y=NAME, x=N), named(0, None, 0)),
+        (of("line", x=DAY, y=N), days(0, 0, 0)),
+        (of("bar", x=NAME, y={**N, "aggregate": "sum"}), named(0, 0)),
+        ({"layer": [of("bar", x=NAME, y=N), of("text", x=NAME, y=N)]}, named(0, 0)),
+    ],
+)
+def test_a_chart_of_zeros_has_an_axis_with_0(spec: Mapping[str, Any], rows: Rows) -> None:
+    assert [one for one in texts(drawn(spec, rows)) if re.fullmatch(r"[0-9.,-]+", one)] == ["0"]
+    marks = themed(dict(spec), Theme(), Words("en", {}), rows)
+    channel = next(one for one in (marks.get("layer") or [marks])[0]["encoding"].values() if one["type"] == N["type"])
+    assert channel["scale"] == {"domain": [0, 1]}
+
+
+def test_an_axis_of_zeros_leaves_other_axes_and_what_its_author_says() -> None:
+    other = {"field": "m", "type": "quantitative"}
+    rows = [{"name": "a", "n": 0, "m": 5}, {"name": "b", "n": 0, "m": 7}]
+    mixed = {"layer": [of("bar", x=NAME, y=N), of("line", x=NAME, y=other)]}
+    counted = of("bar", x=NAME, y={**N, "aggregate": "count"})
+    for spec in (mixed, counted, of("bar", x=NAME, y=other)):
+        assert '"domain": [0, 1]' not in json.dumps(themed(dict(spec), Theme(), Words("en", {}), rows))
+    own = of("bar", x=NAME, y={**N, "scale": {"domain": [0, 9]}})
+    assert themed(dict(own), Theme(), Words("en", {}), rows)["encoding"]["y"]["scale"] == {"domain": [0, 9]}
+
+
+def test_a_pie_of_zeros_shows_nothing_and_is_told_so() -> None:
+    pie = of("arc", theta=N, color=NAME)
+    assert not shows_something(pie, named(0, 0, None))
+    assert shows_something(pie, named(0, 1))
+    assert shows_something(of("arc", theta={**N, "aggregate": "count"}, color=NAME), named(0, 0))

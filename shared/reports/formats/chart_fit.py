@@ -7,9 +7,10 @@ tiny.
 import datetime as dt
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from shared.reports.formats.chart_zeros import from_zero, has_no_slice, of_zeros
 from shared.reports.formats.labels import NOTHING
 
 Values = Sequence[Mapping[str, Any]]
@@ -36,7 +37,8 @@ def fitted(spec: dict[str, Any], values: Values, language: str) -> dict[str, Any
     units = [*_units(spec)]
     if any(_BY_FACET & unit["encoding"].keys() for unit in units):
         return spec
-    return _with_legend(_with_parts(_with_size(spec, units, values), values, language), units, values)
+    sized = _with_size(spec, units, values)
+    return _with_legend(_with_parts(sized, values, language, of_zeros(units, values)), units, values)
 
 
 def is_misshapen(spec: Mapping[str, Any]) -> bool:
@@ -102,9 +104,11 @@ def _fields_of_time(node: object) -> Iterator[str]:
 
 
 def shows_something(spec: Mapping[str, Any], values: Values) -> bool:
-    """True unless no value would be drawn, because there are no rows or all numbers are NULL."""
+    """True unless no value would be drawn, because there are no rows, all numbers are NULL, or a pie's are all 0."""
     if not values or "transform" in spec or _COMPOSED & spec.keys() or is_misshapen(spec):
         return bool(values)
+    if has_no_slice(_units(spec), values):
+        return False
     fields = {
         one["field"] for unit in _units(spec) for one in unit["encoding"].values()
         if isinstance(one, dict) and one.get("type") == "quantitative" and isinstance(one.get("field"), str)
@@ -171,7 +175,7 @@ def _with_size(spec: dict[str, Any], units: Sequence[Mapping[str, Any]], values:
     return {**found, **spec}
 
 
-def _with_parts(spec: dict[str, Any], values: Values, language: str) -> dict[str, Any]:
+def _with_parts(spec: dict[str, Any], values: Values, language: str, of_zeros: Collection[str]) -> dict[str, Any]:
     """Add what single layers and their axes leave open."""
     shared, width = spec.get("encoding") or {}, spec.get("width")
 
@@ -181,7 +185,9 @@ def _with_parts(spec: dict[str, Any], values: Values, language: str) -> dict[str
         made = _with_lonely_points(unit, merged, values)
         if isinstance(encoding, dict):
             made["encoding"] = {
-                name: _with_axis(name, one, values, language, width) if name in {"x", "y"} else one
+                name: _with_axis(name, from_zero(one) if name in of_zeros else one, values, language, width)
+                if name in {"x", "y"}
+                else one
                 for name, one in encoding.items()
             }
         return made

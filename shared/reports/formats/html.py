@@ -81,7 +81,7 @@ def _shown(rendering: Rendering, bands: Bands | None) -> Sequence[ExtractColumn]
 
 
 def _headings(rendering: Rendering, columns: Sequence[ExtractColumn]) -> Sequence[Mapping[str, object]]:
-    return [{"text": rendering.title(c), "number": c.source.is_number} for c in columns]
+    return [{"text": rendering.title(c), "number": c.source.at_right} for c in columns]
 
 
 def _logo(theme: Theme) -> str:
@@ -116,7 +116,7 @@ def _rows_from_cells(rendering: Rendering, columns: Sequence[ExtractColumn]) -> 
 
 
 def _opening(column: ExtractColumn) -> str:
-    return '<td class="n">' if column.source.is_number else "<td>" if column.source.is_moment else '<td dir="auto">'
+    return '<td class="n">' if column.source.at_right else "<td>" if column.source.is_moment else '<td dir="auto">'
 
 
 def _cell(column: ExtractColumn, rendering: Rendering) -> str:

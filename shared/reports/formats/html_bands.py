@@ -37,7 +37,7 @@ def _totals(bands: Bands, group: Group, columns: Sequence[ExtractColumn]) -> str
     for column in columns[first:]:
         total = group.totals.get(column.name)
         text = html.escape(total.shown) if total else ""
-        cells.append(f'<td class="n">{text}</td>' if column.source.is_number else f"<td>{text}</td>")
+        cells.append(f'<td class="n">{text}</td>' if column.source.at_right else f"<td>{text}</td>")
     return f"{before}{''.join(cells)}</tr>\n"
 
 

@@ -180,7 +180,7 @@ def _cells(columns: Sequence[ExtractColumn], rendering: Rendering) -> str:
 def _heads(columns: Sequence[ExtractColumn], rendering: Rendering) -> Sequence[Mapping[str, object]]:
     return [
         {"title": rendering.title(c), "name": (shown := rendering.shown(c)).title, "unit": shown.unit,
-         "number": c.source.is_number, "key": shown.key}
+         "number": c.source.at_right, "key": shown.key}
         for c in columns
     ]  # fmt: skip
 

@@ -13,7 +13,7 @@ from shared.reports.formats.summary import Table
 
 SIZE = 7.5
 """The usual type size of a cell, in points."""
-_READABLE = 6.5
+_READABLE = 7.0
 """The smallest type size. Columns that need a smaller one go to a further block."""
 _INSET = 8.0
 """Points left and right of a cell together, as in todoke.typ."""

@@ -25,9 +25,9 @@ GAP, APART = 8.0, 8.0
 """Points between two columns, and the additional ones between a number and the text after it."""
 LEADING, CAP_HEIGHT, PADDING = 1.264, 0.714, 3.4 / 7.5
 """In ems, as in the tables of todoke.typ: from line to line, height of a capital letter, above and below a row."""
-_LARGEST, _SMALLEST = 7.5, 4.0
+_LARGEST, _SMALLEST = 7.5, 7.0
 """Type sizes in points. The size is reduced until all columns fit, but not below what can be read."""
-_IN_BLOCKS = 6.0
+_IN_BLOCKS = 7.0
 """The type size with which columns are distributed, if they do not all fit on one page's width."""
 _SAMPLE = 500
 _WIDEST = 260.0
@@ -184,7 +184,7 @@ class LongTable:
     def _layout(self, wanted: Sequence[float]) -> tuple[float, Sequence[PlacedColumn]]:
         """Return the largest type size at which all columns fit. At the smallest, the widest columns are narrowed."""
         columns = self._columns
-        numbers = [c.source.is_number for c in columns]
+        numbers = [c.source.at_right for c in columns]
         gaps = [0.0, *(GAP + (APART if a and not b else 0.0) for a, b in pairwise(numbers))]
         room = self.width - 2 * MARGIN - sum(gaps)
         size = max(_SMALLEST, min(_LARGEST, room / max(sum(wanted), 1e-9)))
@@ -193,7 +193,7 @@ class LongTable:
         placed, x = [], MARGIN
         for column, width, gap in zip(columns, widths, gaps, strict=True):
             x += gap
-            placed.append(PlacedColumn(self._rendering.title(column), column.source.is_number, x, width, column.name))
+            placed.append(PlacedColumn(self._rendering.title(column), column.source.at_right, x, width, column.name))
             x += width
         return size, [self._mirrored(one) for one in placed] if self.from_right else placed
 

@@ -87,8 +87,9 @@ def _look(column: ExtractColumn, number_format: str, *, from_right: bool) -> Sty
     Dates are aligned to the start of lines, as in documents: on the other side, Excel's default, they would run into
     the text of the next column.
     """
-    side = ("right" if from_right else "left") if column.source.is_moment else ""
-    return Style(number_format, horizontal=side)
+    if column.source.is_moment:
+        return Style(number_format, horizontal="right" if from_right else "left")
+    return Style(number_format, horizontal="right" if column.source.is_duration else "")
 
 
 class _SheetNames:
@@ -125,7 +126,7 @@ def _write_rows(
         SheetColumn(
             rendering.title(c),
             width,
-            c.source.is_number,
+            c.source.at_right,
             rules_of(rendering.shown(c), book.styles),
         )
         for c, width in zip(extract.columns, widths_of(rendering, bands), strict=True)
