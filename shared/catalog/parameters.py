@@ -1,8 +1,8 @@
 """Turns the parameters of a client into those that the job stores, or gives every reason why it cannot."""
 
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from typing import cast
 
@@ -12,6 +12,7 @@ from shared.catalog.model import ReportType
 from shared.catalog.moment import Moment
 from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.pattern import matches
+from shared.catalog.pydantic_words import said_by_pydantic, worded
 from shared.catalog.relative_dates import REMEDY, evaluate, is_relative
 from shared.catalog.values import Refused, parse, show, store
 from shared.errors import TodokeError
@@ -30,7 +31,7 @@ _MOST_OF_A_MODEL = 100
 """How many mistakes found by pydantic are reported."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Violation:
     """One thing that is wrong with a request."""
 
@@ -40,6 +41,15 @@ class Violation:
     """What it is, for programs: unknown_parameter, required, type, range, minimum, too_long, choice, pattern, …"""
     message: str
     """What it is and what to do about it, for people."""
+    says: str = ""
+    """What the message says, for translations: required, date, minimum, …; empty for all others."""
+    facts: Mapping[str, object] = dataclasses.field(default_factory=dict, compare=False)
+    """The bounds and names in it."""
+
+    @classmethod
+    def of(cls, where: str, refused: Refused) -> "Violation":
+        """Return what is wrong there: the value that was refused."""
+        return cls(where, refused.code, str(refused), refused.says, refused.facts)
 
 
 class InvalidParameters(TodokeError):
@@ -68,7 +78,7 @@ def validate_parameters(
         field = f"parameters.{parameter.name}"
         value = given.get(parameter.name)
         if value is None and parameter.required:
-            violations.append(Violation(field, "required", f"is required: {describe(parameter)}"))
+            violations.append(Violation(field, "required", f"is required: {describe(parameter)}", "required"))
             continue
         value = parameter.default if value is None else value
         if value is None:
@@ -111,11 +121,14 @@ def _by_model(
     try:
         accepted = model.model_validate_json(json.dumps(known))
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False, include_context=False)
+        problems = error.errors(include_url=False, include_input=False)
         for problem in problems[:_MOST_OF_A_MODEL]:
             if not wrong_words.keys() & problem["loc"][:1]:
                 field = ".".join(["parameters", *(str(part) for part in problem["loc"])])
-                violations.append(Violation(field, problem["type"], _said(problem["type"], problem["msg"])))
+                says, facts = said_by_pydantic(problem["type"], problem.get("ctx", {}))
+                violations.append(
+                    Violation(field, problem["type"], worded(problem["type"], problem["msg"]), says, facts)
+                )
     violations += wrong_words.values()
     if violations:
         raise InvalidParameters(violations)
@@ -134,7 +147,7 @@ def _put_dates(report: ReportType, given: dict[str, object], moment: Moment) -> 
         try:
             dates = [_date_in_words(kind, one, moment) for one in (value if isinstance(value, list) else [value])]
         except Refused as refused:
-            wrong[parameter.name] = Violation(f"parameters.{parameter.name}", refused.code, str(refused))
+            wrong[parameter.name] = Violation.of(f"parameters.{parameter.name}", refused)
             continue
         given[parameter.name] = dates if isinstance(value, list) else dates[0]
     return wrong
@@ -146,13 +159,6 @@ def _date_in_words(kind: ParameterKind, value: object, moment: Moment) -> object
     return store(kind, read_date(kind, value, moment)) if words else value
 
 
-def _said(kind: str, message: str) -> str:
-    """What pydantic says, in our spelling; what the author of the model says, as it is."""
-    if kind in {"value_error", "assertion_error"}:
-        return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    return message[:1].lower() + message[1:]
-
-
 def check_value(parameter: Parameter, value: object, field: str, moment: Moment) -> tuple[object, list[Violation]]:
     """Return the canonical form of one value, and what is wrong with it; if anything is, ignore the form."""
     if parameter.kind is ParameterKind.LIST:
@@ -162,7 +168,7 @@ def check_value(parameter: Parameter, value: object, field: str, moment: Moment)
         _check_bounds(parameter, meant)
         _check_text(parameter, meant)
     except Refused as refused:
-        return None, [Violation(field, refused.code, str(refused))]
+        return None, [Violation.of(field, refused)]
     return store(parameter.kind, meant), []
 
 
@@ -172,7 +178,8 @@ def read_date(kind: ParameterKind, value: object, moment: Moment) -> object:
         if is_relative(value):
             return evaluate(value, kind, moment)
         if value[:1].isalpha():
-            raise Refused("type", f"must be a date or a relative date, {REMEDY}; not {show(value)}")
+            says = "date" if kind is ParameterKind.DATE else "datetime"
+            raise Refused("type", f"must be a date or a relative date, {REMEDY}; not {show(value)}", says)
     return parse(kind, value)
 
 
@@ -217,10 +224,18 @@ def _check_list(parameter: Parameter, value: object, field: str, moment: Moment)
     fewest = cast("int", parameter.minimum or 0)
     most = MAX_ITEMS if parameter.maximum is None else cast("int", parameter.maximum)
     if len(value) < fewest:
-        return None, [Violation(field, "too_short", f"must have at least {fewest} items, not {len(value)}")]
+        return None, [
+            Violation(
+                field, "too_short", f"must have at least {fewest} items, not {len(value)}", "too_few", {"least": fewest}
+            )
+        ]
     if len(value) > most:
         # The items are not read: a million of them must not become a million violations.
-        return None, [Violation(field, "too_long", f"must have at most {most} items, not {len(value)}")]
+        return None, [
+            Violation(
+                field, "too_long", f"must have at most {most} items, not {len(value)}", "too_many", {"most": most}
+            )
+        ]
     item = item_of(parameter)
     found: list[object] = []
     wrong: list[Violation] = []
@@ -240,15 +255,21 @@ def _check_bounds(parameter: Parameter, meant: object) -> None:
         fewest = cast("int", minimum or 0)
         most = MAX_CHARACTERS if maximum is None else cast("int", maximum)
         if len(meant) < fewest:
-            raise Refused("too_short", f"must have at least {fewest} characters, not {len(meant)}")
+            raise Refused(
+                "too_short", f"must have at least {fewest} characters, not {len(meant)}", "too_short", least=fewest
+            )
         if len(meant) > most:
-            raise Refused("too_long", f"must have at most {most} characters, not {len(meant)}")
+            raise Refused("too_long", f"must have at most {most} characters, not {len(meant)}", "too_long", most=most)
         return
     # Bounds are stored as JSON, so both sides are parsed alike: dates compare as dates, decimals exactly.
     if minimum is not None and _less(meant, parse(parameter.kind, minimum)):
-        raise Refused("minimum", f"must be {minimum} or more, not {show(store(parameter.kind, meant))}")
+        raise Refused(
+            "minimum", f"must be {minimum} or more, not {show(store(parameter.kind, meant))}", "minimum", least=minimum
+        )
     if maximum is not None and _less(parse(parameter.kind, maximum), meant):
-        raise Refused("maximum", f"must be {maximum} or less, not {show(store(parameter.kind, meant))}")
+        raise Refused(
+            "maximum", f"must be {maximum} or less, not {show(store(parameter.kind, meant))}", "maximum", most=maximum
+        )
 
 
 def _less(left: object, right: object) -> bool:
@@ -260,7 +281,15 @@ def _check_text(parameter: Parameter, meant: object) -> None:
         return
     if parameter.kind is ParameterKind.CHOICE and not parameter.choice_query and meant not in parameter.choices:
         raise Refused(
-            "choice", f"{show(meant)} is not one of the choices{did_you_mean(meant[:100], parameter.choices)}"
+            "choice",
+            f"{show(meant)} is not one of the choices{did_you_mean(meant[:100], parameter.choices)}",
+            "choice",
+            choices=", ".join(parameter.choices[:20]),
         )
     if parameter.pattern is not None and not matches(parameter.pattern, meant):
-        raise Refused("pattern", f"{show(meant)} does not match the pattern {parameter.pattern}")
+        raise Refused(
+            "pattern",
+            f"{show(meant)} does not match the pattern {parameter.pattern}",
+            "pattern",
+            pattern=parameter.pattern,
+        )

@@ -54,7 +54,7 @@ class _Reader:
             self._check_allowed(name)
             return self._readers[name](value)
         except Refused as refused:
-            self._violations.append(Violation(name, refused.code, str(refused)))
+            self._violations.append(Violation.of(name, refused))
             return None
 
     def _check_allowed(self, name: str) -> None:

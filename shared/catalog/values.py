@@ -41,11 +41,16 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Refused(ValueError):
-    """The value is not of its kind. `code` is stable; the message begins with "must" or "contains"."""
+    """The value is not of its kind. `code` is stable; the message begins with "must" or "contains".
 
-    def __init__(self, code: str, message: str) -> None:
+    `says` names what the message says, for those who say it in another language, with the `facts` in it.
+    """
+
+    def __init__(self, code: str, message: str, says: str = "", **facts: object) -> None:
         super().__init__(message)
         self.code = code
+        self.says = says
+        self.facts = facts
 
 
 def parse(kind: ParameterKind, value: object) -> object:
@@ -84,11 +89,15 @@ def show(value: object) -> str:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise Refused("type", f"must be a string, not {show(value)}")
+        raise Refused("type", f"must be a string, not {show(value)}", "string")
     if "\0" in value:
-        raise Refused("character", "contains the character U+0000, which PostgreSQL cannot store; remove it")
+        raise Refused(
+            "character", "contains the character U+0000, which PostgreSQL cannot store; remove it", "character"
+        )
     if _SURROGATE.search(value):
-        raise Refused("character", "contains half of a surrogate pair, which is not a character; remove it")
+        raise Refused(
+            "character", "contains half of a surrogate pair, which is not a character; remove it", "character"
+        )
     return value
 
 
@@ -105,22 +114,33 @@ def whole(value: object) -> int | None:
 def _integer(given: object) -> int:
     value = whole(given)
     if value is None:
-        raise Refused("type", f"must be an integer such as 42, not {show(given)}")
+        raise Refused("type", f"must be an integer such as 42, not {show(given)}", "integer")
     if not MIN_INTEGER <= value <= MAX_INTEGER:
-        raise Refused("range", f"must be between {MIN_INTEGER} and {MAX_INTEGER} (a 64-bit integer)")
+        raise Refused(
+            "range",
+            f"must be between {MIN_INTEGER} and {MAX_INTEGER} (a 64-bit integer)",
+            "between",
+            least=MIN_INTEGER,
+            most=MAX_INTEGER,
+        )
     return value
 
 
 def _decimal(value: object) -> Decimal:
-    wrong = Refused("type", f'must be a decimal number such as 12.5 or "12.50", not {show(value)}')
+    wrong = Refused("type", f'must be a decimal number such as 12.5 or "12.50", not {show(value)}', "decimal")
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         raise wrong
     if isinstance(value, str) and not _DECIMAL.fullmatch(value):
         raise wrong
     if isinstance(value, str) and len(value) > MAX_DECIMAL_CHARACTERS:
-        raise Refused("range", f"must be written with at most {MAX_DECIMAL_CHARACTERS} characters")
+        raise Refused(
+            "range",
+            f"must be written with at most {MAX_DECIMAL_CHARACTERS} characters",
+            "too_long",
+            most=MAX_DECIMAL_CHARACTERS,
+        )
     if isinstance(value, int) and abs(value) >= 10**MAX_DECIMAL_DIGITS:
-        raise Refused("range", f"must have at most {MAX_DECIMAL_DIGITS} digits")
+        raise Refused("range", f"must have at most {MAX_DECIMAL_DIGITS} digits", "digits", most=MAX_DECIMAL_DIGITS)
     # repr() of a float is the shortest text with its value: the number as the client wrote it.
     number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
     if not number.is_finite():
@@ -128,13 +148,13 @@ def _decimal(value: object) -> Decimal:
     exponent = number.as_tuple().exponent
     places = max(0, -exponent) if isinstance(exponent, int) else 0
     if max(number.adjusted() + 1, 1) + places > MAX_DECIMAL_DIGITS:
-        raise Refused("range", f"must have at most {MAX_DECIMAL_DIGITS} digits")
+        raise Refused("range", f"must have at most {MAX_DECIMAL_DIGITS} digits", "digits", most=MAX_DECIMAL_DIGITS)
     return abs(number) if number.is_zero() else number
 
 
 def _boolean(value: object) -> bool:
     if not isinstance(value, bool):
-        raise Refused("type", f"must be true or false, not {show(value)}")
+        raise Refused("type", f"must be true or false, not {show(value)}", "boolean")
     return value
 
 
@@ -143,8 +163,8 @@ def _date(value: object) -> date:
         if isinstance(value, str) and _DATE.fullmatch(value):
             return date.fromisoformat(value)
     except ValueError:
-        raise Refused("date", f"must be a day of the calendar; {show(value)} does not exist") from None
-    raise Refused("type", f'must be a date written "YYYY-MM-DD", not {show(value)}')
+        raise Refused("date", f"must be a day of the calendar; {show(value)} does not exist", "no_such_day") from None
+    raise Refused("type", f'must be a date written "YYYY-MM-DD", not {show(value)}', "date")
 
 
 def _datetime(value: object) -> datetime:
@@ -152,19 +172,25 @@ def _datetime(value: object) -> datetime:
         if isinstance(value, str) and _DATETIME.fullmatch(value):
             return datetime.fromisoformat(value).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Refused("datetime", f"must be an instant of the calendar; {show(value)} does not exist") from None
+        raise Refused(
+            "datetime", f"must be an instant of the calendar; {show(value)} does not exist", "no_such_day"
+        ) from None
     _say_what_lacks(value)
     hint = 'a date and time with its offset, such as "2026-01-31T09:00:00Z" or "2026-01-31T09:00:00+09:00"'
-    raise Refused("type", f"must be {hint}, not {show(value)}")
+    raise Refused("type", f"must be {hint}, not {show(value)}", "datetime")
 
 
 def _say_what_lacks(value: object) -> None:
     """Raise Refused for forms that many libraries write by default: .NET seven digits of a second, Python no offset."""
     found = _ALMOST_DATETIME.fullmatch(value) if isinstance(value, str) else None
     if found and found["finer"]:
-        raise Refused("type", f"must have at most six digits of a second, not {show(value)}")
+        raise Refused("type", f"must have at most six digits of a second, not {show(value)}", "datetime")
     if found and not found["offset"]:
-        raise Refused("type", f"must say its offset: write {show(f'{value}Z')} for UTC, or end with one such as +09:00")
+        raise Refused(
+            "type",
+            f"must say its offset: write {show(f'{value}Z')} for UTC, or end with one such as +09:00",
+            "datetime",
+        )
 
 
 _PARSERS: Mapping[ParameterKind, Callable[[object], object]] = {

@@ -91,7 +91,8 @@ def test_a_report_is_usable_in_every_width_and_theme(width: int, theme: str, bro
         page = context.new_page()
         said = listen(page)
         page.goto(document.as_uri())
-        drawn = page.evaluate("[...document.images].map(one => one.naturalWidth > 0 && one.width <= innerWidth)")
+        framed = "one.naturalWidth > 0 && one.closest('figure').offsetWidth <= innerWidth"
+        drawn = page.evaluate(f"[...document.images].map(one => {framed})")
 
         assert [*usable(page), *said] == []
         assert drawn == [True]
@@ -108,3 +109,16 @@ def test_a_report_prints_its_charts_and_rows_within_the_paper(browser: Browser, 
         text = "".join(one.get_textpage().get_text_range() for one in pages)
     assert [f"Region {at}, total" in text for at in range(4)] == [True] * 4
     assert "Total" in text
+
+
+@pytest.mark.parametrize("width", [320, 390, 480])
+def test_the_letters_of_a_chart_can_be_read_on_a_phone(browser: Browser, document: Path, width: int) -> None:
+    """A chart that fits the screen's width had letters of five pixels. It scrolls within its own frame."""
+    with browser.new_context(viewport={"width": width, "height": 844}, is_mobile=True) as context:
+        page = context.new_page()
+        page.goto(document.as_uri())
+        shown = page.evaluate("(() => { const i = document.querySelector('figure img'); "
+                              "return [i.clientWidth / i.naturalWidth, document.documentElement.scrollWidth]; })()")  # fmt: skip
+
+    assert shown[0] * 9 >= 10  # the theme's size of letters
+    assert shown[1] <= width

@@ -124,6 +124,16 @@ def test_what_is_wrong_stands_beside_its_field_and_nothing_is_lost(sample: TestC
     assert 'value="k-1"' in answer.text, "the same form is the same request"
 
 
+def test_what_is_wrong_is_told_in_japanese_alone(sample: TestClient) -> None:
+    wrong = {**FORM, "p.from": "31.1.2013", "p.carriers": "UA\nmuch too long"}
+    answer = sample.post("/console/new/flights-export", data=wrong, headers={"Accept-Language": "ja"})
+
+    told = re.findall(r'id="p\.[a-z]+-wrong"[^>]*>(.*?)</', answer.text, re.DOTALL)
+    assert len(told) == 2
+    assert "日付を YYYY-MM-DD の形で入力してください" in told[0]
+    assert not re.search(r"must|match|characters", " ".join(told))
+
+
 @pytest.mark.parametrize("path", ["new/flights-export", "preferences", "jobs/{job}/cancel", "jobs/{job}/retry"])
 def test_forms_of_other_sites_change_nothing(sample: TestClient, conn: Connection, path: str) -> None:
     job_id = submitted(sample)

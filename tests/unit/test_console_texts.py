@@ -37,7 +37,8 @@ def test_every_language_has_every_text_with_the_same_values() -> None:
     first, *others = (texts(language) for language in LANGUAGES)
     for other in others:
         assert set(other.by_key) == set(first.by_key)
-        for key in first.by_key:
+        # English has the API's own words there.
+        for key in (one for one in first.by_key if not one.startswith("violation_of.")):
             expected = set().union(*(names(form) for form in forms(first, key))) - {"count"}
             for form in forms(other, key):
                 assert names(form) - {"count"} == expected, key

@@ -78,7 +78,7 @@ def _moments(fields: Mapping[str, object]) -> Mapping[str, datetime]:
         try:
             found[name] = cast("datetime", parse(ParameterKind.DATETIME, given))
         except Refused as refused:
-            violations.append(Violation(name, refused.code, str(refused)))
+            violations.append(Violation.of(name, refused))
     if violations:
         raise InvalidRequest("The request is not valid.", violations)
     return found

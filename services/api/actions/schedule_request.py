@@ -162,9 +162,10 @@ class _Reader:
         """Return its name."""
         name = self._text("name", "Carrier delays on Mondays")
         if self._fields.get("name") is None:
-            self._wrong("name", "required", 'is required: what people call it, for example "Carrier delays on Mondays"')
+            told = 'is required: what people call it, for example "Carrier delays on Mondays"'
+            self._wrong("name", "required", told, "required")
         elif name is not None and not (len(name.strip()) >= 1 and len(name) <= 100 and name.isprintable()):
-            self._wrong("name", "name", "must have 1 to 100 characters that can be shown, in one line")
+            self._wrong("name", "name", "must have 1 to 100 characters that can be shown, in one line", "name")
         return name or ""
 
     def timing(self, begins_at: datetime) -> Timing:
@@ -194,14 +195,14 @@ class _Reader:
         try:
             return None if given is None else cast("datetime", parse(ParameterKind.DATETIME, given))
         except Refused as refused:
-            self._wrong("until", refused.code, str(refused))
+            self._violations.append(Violation.of("until", refused))
             return None
 
     def _text(self, field: str, example: str) -> str | None:
         given = self._fields.get(field)
         if given is None or isinstance(given, str):
             return given
-        self._wrong(field, "type", f"must be a string, for example {example!r}")
+        self._wrong(field, "type", f"must be a string, for example {example!r}", "string")
         return None
 
     def _number(self, field: str, least: int, most: int) -> int | None:
@@ -209,7 +210,7 @@ class _Reader:
         number = whole(given)
         if given is None or (number is not None and least <= number <= most):
             return number
-        self._wrong(field, "range", f"must be a whole number from {least} to {most}")
+        self._wrong(field, "range", f"must be a whole number from {least} to {most}", "between", least=least, most=most)
         return None
 
     def _choice(self, field: str, choices: list[str]) -> str | None:
@@ -217,8 +218,10 @@ class _Reader:
         if given is None or given in choices:
             return given
         shown = given[:60] if isinstance(given, str) else ""
-        self._wrong(field, "choice", f"must be one of {', '.join(choices)}{did_you_mean(shown, choices)}")
+        listed = ", ".join(choices)
+        told = f"must be one of {listed}{did_you_mean(shown, choices)}"
+        self._wrong(field, "choice", told, "choice", choices=listed)
         return None
 
-    def _wrong(self, field: str, code: str, message: str) -> None:
-        self._violations.append(Violation(field, code, message))
+    def _wrong(self, field: str, code: str, message: str, says: str = "", **facts: object) -> None:
+        self._violations.append(Violation(field, code, message, says, facts))

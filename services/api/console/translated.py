@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from services.api.console.texts import Texts
 from shared.catalog.model import Locale, ReportType
@@ -33,13 +34,19 @@ def column_titles(report: ReportType, language: str) -> Mapping[str, str]:
 
 
 def violations(found: Sequence[Violation], texts: Texts) -> Sequence[Violation]:
-    """Return the violations in the reader's language, followed by the API's own words, which name values and bounds."""
-    return [
-        replace(one, message=texts(f"violation.{one.code}", message=one.message))
-        if texts.has(f"violation.{one.code}")
-        else one
-        for one in found
-    ]
+    """Return the violations in the reader's language.
+
+    The API's own words are English. For what they say there are often words in other languages; the others stand
+    behind a few that say what it is about.
+    """
+    return [replace(one, message=_message(one, texts)) for one in found]
+
+
+def _message(one: Violation, texts: Texts) -> str:
+    if one.says and texts.has(key := f"violation_of.{one.says}"):
+        return texts(key, message=one.message, **dict[str, Any](one.facts))
+    key = f"violation.{one.code}"
+    return texts(key, message=one.message) if texts.has(key) else one.message
 
 
 def _locale(report: ReportType, language: str) -> Locale:

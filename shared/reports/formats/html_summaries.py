@@ -62,7 +62,7 @@ def _chart(one: Chart, rendering: Rendering, summaries: Summaries) -> str:
         return f'<h2 dir="auto">{title}</h2>\n<p>{NOTHING}</p>\n'
     packed, width = base64.b64encode(drawn.encode()).decode(), round(chart.size_of(drawn)[0] * _ENLARGED)
     image = f'<img src="data:image/svg+xml;base64,{packed}" width="{width}" alt="{title}">'
-    return f'<h2 dir="auto">{title}</h2>\n<figure>{image}</figure>\n'
+    return f'<h2 dir="auto">{title}</h2>\n<figure tabindex="0" role="group" aria-label="{title}">{image}</figure>\n'
 
 
 def _table(table: Table) -> str:
