@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from shared.jobs.doorbell import RING
-from shared.jobs.gates import Gate, Kind, concerns
+from shared.jobs.gates import Gate, Kind, concerns, holds
 from shared.jobs.unfinished import SLICE
 from shared.jobs.walk import START, next_after
 from shared.stored import member
@@ -55,15 +55,17 @@ _LIST = text(f"/* pauses.list */ SELECT {_COLUMNS} FROM pauses ORDER BY kind, na
 
 _GET = text(f"/* pauses.get */ SELECT {_COLUMNS} FROM pauses WHERE kind = :kind AND name = :name")
 
-# The oldest pause that is over and that no other relay is settling.
+# The first pause that is over, for one relay at a time: what overlaps with another pause is left to the later of the
+# two, and neither may believe that the other is still to come.
 _OVER = text("""
     /* pauses.over */
     SELECT kind, name, settled_upto FROM pauses
-     WHERE least(ended_at, until) <= clock_timestamp()
+     WHERE least(ended_at, until) <= clock_timestamp() AND pg_try_advisory_xact_lock(hashtextextended('pauses', 4711))
      ORDER BY kind, name LIMIT 1 FOR UPDATE SKIP LOCKED
 """)
 
 # `moved` gives each unfinished job of the pause the time for which it stood still; a moment named by the client stays.
+# The time since another pause of the job began is left to that one, unless it has dealt with the job already.
 # `rung` rings for jobs that looked overdue meanwhile, whose doorbell was dropped.
 _GIVE_BACK_TIME = text(f"""
     /* pauses.give_back_time */
@@ -83,7 +85,11 @@ _GIVE_BACK_TIME = text(f"""
         UPDATE jobs
            SET deadline_at = least(
                    CAST(options ->> 'notAfter' AS timestamptz),
-                   deadline_at + greatest(interval '0', clock_timestamp() - greatest(pause.began_at, created_at))),
+                   deadline_at + greatest(interval '0', least(clock_timestamp(), (
+                       SELECT min(other.began_at) FROM pauses AS other
+                        WHERE (other.kind, other.name) <> (:kind, :name) AND {holds("other", "jobs")}
+                          AND (other.settled_upto IS NULL OR other.settled_upto < jobs.id)))
+                   - greatest(pause.began_at, created_at))),
                version = version + 1, updated_at = clock_timestamp()
           FROM pause
          WHERE id = ANY (ARRAY(SELECT id FROM concerned))

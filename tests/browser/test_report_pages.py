@@ -117,8 +117,10 @@ def test_the_letters_of_a_chart_can_be_read_on_a_phone(browser: Browser, documen
     with browser.new_context(viewport={"width": width, "height": 844}, is_mobile=True) as context:
         page = context.new_page()
         page.goto(document.as_uri())
-        shown = page.evaluate("(() => { const i = document.querySelector('figure img'); "
-                              "return [i.clientWidth / i.naturalWidth, document.documentElement.scrollWidth]; })()")  # fmt: skip
+        shown = page.evaluate(
+            "(() => { const i = document.querySelector('figure img'); "
+            "return [i.clientWidth / i.naturalWidth, document.documentElement.scrollWidth]})()"
+        )
 
     assert shown[0] * 9 >= 10  # the theme's size of letters
     assert shown[1] <= width

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from uuid import UUID, uuid4
 
 import pytest
@@ -100,6 +101,69 @@ def test_nothing_ends_by_its_deadline_while_it_is_paused_and_it_gets_the_time_ba
     assert sweep.expire(conn).swept == {later: JobStatus.FAILED}
     assert sweep.expire(conn).pauses is False
     assert str(job_id) in str(conn.execute(text("SELECT array_agg(payload) FROM outbox")).scalar_one())
+
+
+def minutes_pass(conn: Connection, minutes: int) -> None:
+    """Everything becomes so much older."""
+    ago = f"interval '{minutes} min'"
+    conn.execute(text(f"UPDATE pauses SET began_at = began_at - {ago}"))
+    conn.execute(text(f"UPDATE jobs SET created_at = created_at - {ago}, deadline_at = deadline_at - {ago}"))
+
+
+def minutes_left(conn: Connection) -> list[int]:
+    """Until the deadline of each job, in their order."""
+    rows = conn.execute(text("SELECT deadline_at - clock_timestamp() AS left_s FROM jobs ORDER BY id"))
+    return [round(one.left_s / timedelta(minutes=1)) for one in rows]
+
+
+@pytest.mark.parametrize(("first", "second"), permutations([ACME, CALENDAR, WAREHOUSE], 2), ids=str)
+@pytest.mark.parametrize("ends_first", [True, False], ids=["one ends, then the other", "the inner one ends first"])
+def test_pauses_that_overlap_give_the_time_of_both_back_once(
+    conn: Connection, engine: Engine, first: Gate, second: Gate, ends_first: bool
+) -> None:
+    tell_sources(conn, {"calendar": "warehouse"})
+    a_job(conn, deadline_s=600)
+    pauses.pause(conn, first, reason="", by="ann")
+    minutes_pass(conn, 20)
+    pauses.pause(conn, second, reason="", by="ann")
+    minutes_pass(conn, 30)
+    for one in (first, second) if ends_first else (second, first):
+        pauses.resume(conn, one)
+        settle(engine)
+        minutes_pass(conn, 7)
+
+    # It stood still for 57 minutes, and 7 have passed since.
+    assert minutes_left(conn) == [10 - 7]
+
+
+def test_both_of_two_pauses_are_over_and_one_of_them_has_dealt_with_some_jobs(conn: Connection, engine: Engine) -> None:
+    for _ in range(3):
+        a_job(conn, deadline_s=600)
+    pauses.pause(conn, CALENDAR, reason="", by="ann")
+    minutes_pass(conn, 20)
+    pauses.pause(conn, ACME, reason="", by="ann")
+    minutes_pass(conn, 30)
+    pauses.resume(conn, ACME)
+    with transactional(engine).begin() as one:
+        assert pauses.settle_slice(one, slice_size=1) == 1
+    minutes_pass(conn, 10)
+    pauses.resume(conn, CALENDAR)
+    settle(engine, slice_size=1)
+
+    assert minutes_left(conn) == [10, 10, 10]
+
+
+def test_one_relay_at_a_time_gives_time_back(conn: Connection, engine: Engine) -> None:
+    """Two that settle pauses of the same job would each leave to the other what both pauses took."""
+    a_job(conn)
+    for gate in (CALENDAR, ACME):
+        pauses.pause(conn, gate, reason="", by="ann")
+        pauses.resume(conn, gate)
+    with transactional(engine).begin() as one, transactional(engine).begin() as other:
+        assert pauses.settle_slice(one) == 1
+        assert pauses.settle_slice(other) is None
+    settle(engine)
+    assert pauses.pauses(conn) == []
 
 
 def test_a_moment_that_the_client_named_does_not_stand_still(conn: Connection, engine: Engine) -> None:
