@@ -52,6 +52,10 @@ class LocalFile(Protocol):
     def size_bytes(self) -> int:
         """Its length when it was opened, which is that of what was stored."""
 
+    @property
+    def verified(self) -> bool:
+        """True if the whole file was known lately to be what was stored."""
+
     def verify(self) -> None:
         """Return when the whole file is known to be what was stored. Raises ArtifactDamaged."""
 

@@ -73,6 +73,11 @@ class OpenedFile:
         """See `LocalFile.size_bytes`."""
         return self._status.st_size
 
+    @property
+    def verified(self) -> bool:
+        """See `LocalFile.verified`."""
+        return self._verified.hold(self._status, self._sha256)
+
     def verify(self) -> None:
         """See `LocalFile.verify`. The file is read unless that was done within the hour."""
         with self._verified.one_at_a_time(self._status):

@@ -181,6 +181,9 @@ def test_nginx_sends_the_files_that_the_api_names(
     finished(conn, accepted["jobId"], scratch)
     file = accelerated.get(accepted["links"]["self"]).json()["result"]["artifacts"][0]["url"]
 
+    first = accelerated.get(file)
+    assert (first.status_code, first.text) == (200, "day\n2026-01-01\n")
+    assert "last-modified" not in first.headers, "nobody has read it through: the API hashes it on its way"
     whole = accelerated.get(file)
     assert (whole.status_code, whole.text) == (200, "day\n2026-01-01\n")
     assert whole.headers["content-type"].startswith("text/csv")

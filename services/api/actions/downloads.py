@@ -108,8 +108,6 @@ def _place(parts: Parts, artifact: Artifact, key: str, expires_s: int) -> LocalF
             media_type=artifact.media_type,
             expires_s=expires_s,
         )
-        if parts.settings.accel_redirect and not isinstance(place, SignedUrl):
-            _verify(place)  # nginx checks no digest while it sends
     except ArtifactMissing as error:
         log.warning("artifact.missing", extra={"reason": str(error)})
         raise ArtifactGone("The file has been removed. Submit the report again.") from None
@@ -123,11 +121,3 @@ def _place(parts: Parts, artifact: Artifact, key: str, expires_s: int) -> LocalF
         raise ArtifactStoreAway("The store of files does not answer as it should. Try again.") from None
     ARTIFACT_REQUESTS.labels("locate", "ok").inc()
     return place
-
-
-def _verify(file: LocalFile) -> None:
-    try:
-        file.verify()
-    except BaseException:
-        file.close()
-        raise
