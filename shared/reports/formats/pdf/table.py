@@ -108,7 +108,8 @@ class LongTable:
         self._few = self._few_rows() if rendering.extract.is_small else None
         paper = LETTER if rendering.report.pdf.paper == "us-letter" else A4
         self.wanted = wanted = self._wanted_widths()
-        upright = paper[0] - 2 * MARGIN >= sum(wanted) * _LARGEST + GAP * (len(wanted) - 1)
+        # The blocks of one table are on one paper: that by whose width its columns were distributed.
+        upright = not block and paper[0] - 2 * MARGIN >= sum(wanted) * _LARGEST + GAP * (len(wanted) - 1)
         self.width, self.height = paper if upright else landscape(paper)
         self.size, self.columns = self._layout(wanted)
 
