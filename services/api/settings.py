@@ -31,29 +31,29 @@ class ApiSettings(
         "",
         alias="API_ROOT_PATH",
         pattern=r"^(/[A-Za-z0-9._~-]+)*$",
-        description="Path under which a reverse proxy shows the API, such as /reports; it may strip it or not",
+        description="Path under which a reverse proxy serves the API, such as /reports; the proxy may strip it or not",
     )
     accel_redirect: str = Field(
         "",
         alias="API_ACCEL_REDIRECT",
         pattern=r"^(/[A-Za-z0-9._~-]+)*$",
-        description="Path of nginx's own location over the folder of ARTIFACT_URL, such as /_artifacts: nginx sends "
-        "the files, and the API tells it which",
+        description="Path of nginx's internal location of the folder of ARTIFACT_URL, such as /_artifacts: nginx sends "
+        "the files that the API names",
     )
     workers: int = Field(
-        1, alias="API_WORKERS", ge=1, le=64, description="Processes behind the port; each has its own connections"
+        1, alias="API_WORKERS", ge=1, le=64, description="API processes on the port; each has its own connections"
     )
     default_report_type: str | None = Field(
-        None, alias="DEFAULT_REPORT_TYPE", description="What a request without `reportType` runs"
+        None, alias="DEFAULT_REPORT_TYPE", description="Report type of a request without `reportType`"
     )
     auth: Literal["none", "keys", "oidc", "keys+oidc"] = Field(
         "none",
         alias="API_AUTH",
-        description="none: everybody is tenant `default`; keys: bearer keys (`todoke-server keys create`); oidc: "
+        description="none: every caller is tenant `default`; keys: bearer keys (`todoke-server keys create`); oidc: "
         "tokens of the issuers in API_OIDC_PATH; keys+oidc: either",
     )
     oidc_path: Path | None = Field(
-        None, alias="API_OIDC_PATH", description="TOML file that says whose tokens are believed, and what they say"
+        None, alias="API_OIDC_PATH", description="TOML file of the trusted token issuers and their claims"
     )
     auth_none_is_ok: Literal["yes", "published_on_loopback", "no"] = Field(
         "no",
@@ -61,26 +61,26 @@ class ApiSettings(
         description="yes lets API_AUTH=none serve on other addresses than the loopback: only in a network of your own; "
         "published_on_loopback: in a container whose port only this machine reaches, under its own names",
     )
-    console: Literal["on", "off"] = Field("on", alias="CONSOLE", description="off: no pages for people at /console")
+    console: Literal["on", "off"] = Field("on", alias="CONSOLE", description="off: no web console at /console")
     trusted_proxies: str = Field(
         "",
         alias="API_TRUSTED_PROXIES",
-        description="Addresses and networks of proxies whose X-Forwarded-For is believed, with commas between; the "
+        description="Addresses and networks of proxies whose X-Forwarded-For is trusted, separated by commas; the "
         "audit trail and the limit of wrong credentials go by the client's address. Without keys, names that only the "
         "proxy knows are answered",
     )
     cors_origins: str = Field(
         "",
         alias="API_CORS_ORIGINS",
-        description="Origins whose pages may call the API in a browser, such as https://reports.example.com, with "
-        "commas between; default: none. They send a key or token as everybody does: no cookie opens the API",
+        description="Origins whose pages may call the API in a browser, such as https://reports.example.com, "
+        "separated by commas; default: none. They must send a key or token, as all clients: no cookie opens the API",
     )
     rate_limit: float | None = Field(
         None,
         alias="API_RATE_LIMIT",
         gt=0,
         le=1_000_000,
-        description="Requests per second of each tenant, by all processes of all APIs together; default: no limit",
+        description="Requests per second of each tenant, over all processes of all APIs; default: no limit",
     )
     rate_burst: int = Field(
         100, alias="API_RATE_BURST", ge=1, le=1_000_000, description="Requests of a tenant at once, after a pause"
@@ -90,7 +90,7 @@ class ApiSettings(
         alias="API_RATE_SHARE",
         gt=0,
         le=1,
-        description="Share of a tenant's rate and burst that one of its key names or persons may use: 0.5 leaves half "
+        description="Share of a tenant's rate and burst that one key name or person may use: 0.5 leaves half "
         "to the others",
     )
     keep_alive_s: int = Field(
@@ -98,14 +98,14 @@ class ApiSettings(
         alias="API_KEEP_ALIVE_S",
         ge=1,
         le=86_400,
-        description="Seconds for which an idle connection is kept: longer than the proxy keeps it, or POSTs are lost",
+        description="Seconds before an idle connection is closed: set it longer than the proxy's, or POSTs are lost",
     )
     max_header_bytes: int = Field(
         32_768,
         alias="API_MAX_HEADER_BYTES",
         ge=4_096,
         le=65_536,
-        description="Bytes of a request's line and headers",
+        description="Maximum bytes of a request's line and headers",
     )
     header_timeout_s: float = Field(
         10, alias="API_HEADER_TIMEOUT_S", gt=0, le=600, description="Seconds in which a request's header must arrive"
@@ -118,24 +118,24 @@ class ApiSettings(
         alias="API_STALLED_TIMEOUT_S",
         gt=0,
         le=3_600,
-        description="Seconds for which a client may take nothing of an answer",
+        description="Maximum seconds for which a client may read nothing of a response",
     )
     max_connections: int = Field(
         12_000,
         alias="API_MAX_CONNECTIONS",
         ge=1,
         le=1_000_000,
-        description="Connections of one process; fewer where it may not have so many descriptors",
+        description="Maximum connections of one process; fewer if its limit on file descriptors is lower",
     )
     report_source_url: SecretStr | None = Field(
         None,
         alias="REPORT_SOURCE_URL",
-        description="PostgreSQL that report queries read, for estimates only; the role may be the worker's",
+        description="PostgreSQL source of report queries, used for estimates only; the role may be the worker's",
     )
     report_sources: SecretStr = Field(
         SecretStr(""),
         alias="REPORT_SOURCES",
-        description="More sources by the name that report.toml gives, for estimates only: name=URL with spaces between",
+        description="Further sources by their names in report.toml, for estimates only: name=URL, separated by spaces",
     )
     schedules_each: int = Field(
         1_000, alias="API_SCHEDULES_EACH", ge=0, le=1_000_000, description="Most schedules of a tenant"
@@ -145,8 +145,8 @@ class ApiSettings(
         alias="API_SCHEDULE_GRANT_DAYS",
         gt=0,
         le=3650,
-        description="Days for which a schedule acts with the scopes of the token that wrote or resumed it last: who "
-        "bears a token cannot be asked again. Schedules of API keys act with what the key may do at each tick",
+        description="Days for which a schedule uses the scopes of the token that last changed or resumed it, because a "
+        "token's scopes cannot be checked later. Schedules of API keys use the key's scopes at each tick",
     )
     webhooks_each: int = Field(20, alias="API_WEBHOOKS_EACH", ge=0, le=1_000, description="Most webhooks of a tenant")
     share_max_days: float = Field(
@@ -154,26 +154,26 @@ class ApiSettings(
         alias="API_SHARE_MAX_DAYS",
         ge=0,
         le=366,
-        description="Days for which a link to a file may work without a key, at most; 0: nobody makes one",
+        description="Maximum days for which a download link may work without a key; 0 turns links off",
     )
     streams_each: int = Field(
         100,
         alias="API_STREAMS_EACH",
         ge=1,
         le=10_000,
-        description="Streams of events that one API key may have open in one process",
+        description="Maximum event streams that one API key may have open in one process",
     )
     bulk_running: int = Field(
-        3, alias="API_BULK_RUNNING", ge=1, le=100, description="Bulk actions of one tenant that may run at a time"
+        3, alias="API_BULK_RUNNING", ge=1, le=100, description="Maximum bulk actions of one tenant that run at a time"
     )
-    pool_size: int = Field(10, alias="API_DB_POOL_SIZE", ge=3, le=200, description="Database connections, at most")
+    pool_size: int = Field(10, alias="API_DB_POOL_SIZE", ge=3, le=200, description="Maximum database connections")
     console_pool_size: int = Field(
         2,
         alias="CONSOLE_DB_POOL_SIZE",
         ge=1,
         le=50,
         description="Database connections for the console's pages, besides API_DB_POOL_SIZE: they only read, and a "
-        "statement that takes two seconds is ended, so that no page can slow a submission",
+        "statement is cancelled after two seconds, so that no page can slow a submission",
     )
     job_deadline_s: float = Field(
         86_400, alias="JOB_DEADLINE_S", gt=0, description="Seconds after which an unfinished job fails"
@@ -185,14 +185,14 @@ class ApiSettings(
         30, alias="ARTIFACT_KEEP_DAYS", ge=0, le=3650, description="Days for which a job's files can be downloaded"
     )
     keep_jobs_days: float = Field(
-        90, alias="JOB_KEEP_DAYS", ge=1, le=3650, description="Days for which a job that has ended can be looked at"
+        90, alias="JOB_KEEP_DAYS", ge=1, le=3650, description="Days for which an ended job can be viewed"
     )
     most_keep_artifacts_days: float = Field(
         365,
         alias="ARTIFACT_KEEP_MAX_DAYS",
         ge=0,
         le=3650,
-        description="Days after a job's end for which a client may have its files kept; never less than "
+        description="Maximum days after a job's end for which a client may keep its files; never less than "
         "ARTIFACT_KEEP_DAYS",
     )
     most_keep_jobs_days: float = Field(
@@ -200,19 +200,19 @@ class ApiSettings(
         alias="JOB_KEEP_MAX_DAYS",
         ge=1,
         le=3650,
-        description="Days after a job's end for which a client may have it kept; never less than JOB_KEEP_DAYS",
+        description="Maximum days after a job's end for which a client may keep the job; never less than JOB_KEEP_DAYS",
     )
     run_at_max_days: float = Field(
-        30, alias="JOB_RUN_AT_MAX_DAYS", ge=0, le=366, description="Days ahead for which a client may ask with `runAt`"
+        30, alias="JOB_RUN_AT_MAX_DAYS", ge=0, le=366, description="Days ahead that a client may set with `runAt`"
     )
     link_expires_s: int = Field(
-        300, alias="DOWNLOAD_LINK_EXPIRES_S", ge=1, le=604_800, description="Life of a signed S3 link"
+        300, alias="DOWNLOAD_LINK_EXPIRES_S", ge=1, le=604_800, description="Validity of a signed S3 link in seconds"
     )
     download_endpoint_url: str | None = Field(
         None,
         alias="DOWNLOAD_ENDPOINT_URL",
         pattern=r"^https?://",
-        description="Address of the S3 store for clients, where it is not the one that services use",
+        description="Address of the S3 store for clients, if it differs from the one that services use",
     )
 
     _told_to_everybody = field_validator("download_endpoint_url")(without_password)

@@ -9,19 +9,21 @@ _SERVICES = ("api", "relay", "worker")
 def add_check(parser: argparse.ArgumentParser) -> None:
     """Describe `check`."""
     parser.description = (
-        "Read the catalog, ask the source to plan each query, and make each format from 50 rows. Sources come from "
+        "Read the catalog, have the source plan each query, and render each format from 50 rows. Sources come from "
         "REPORT_SOURCE_URL (or DATABASE_URL) and REPORT_SOURCES, fonts from REPORT_FONTS."
     )
     parser.add_argument(
         "path", type=Path, nargs="?", metavar="FOLDER",
-        help="the catalog: the folder that holds the report types (default: CATALOG_PATH, else ./catalog)",
+        help="folder of the report types (default: CATALOG_PATH, else ./catalog)",
     )  # fmt: skip
-    parser.add_argument("--report", action="append", default=[], metavar="NAME", help="only this type (repeatable)")
+    parser.add_argument(
+        "--report", action="append", default=[], metavar="NAME", help="check only this report type (repeatable)"
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE",
         help="a parameter's value, as JSON or as text (repeatable)",
     )  # fmt: skip
-    parser.add_argument("--no-files", action="store_true", help="plan the queries, make no files")
+    parser.add_argument("--no-files", action="store_true", help="only plan the queries, render no files")
 
 
 def add_setup_queues(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +37,7 @@ def add_setup_queues(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dlq-name", metavar="NAME", help="name of the dead-letter queue (default: NAME-dlq)")
     parser.add_argument(
         "--max-receive-count", type=int, default=20, metavar="N",
-        help="receives before SQS itself moves a message aside: a net for crash loops, not the retry policy "
+        help="receives before SQS moves a message to the dead-letter queue: a safety net, not the retry policy "
         "(default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
@@ -47,12 +49,12 @@ def add_setup_queues(parser: argparse.ArgumentParser) -> None:
 
 def add_migrate(parser: argparse.ArgumentParser) -> None:
     """Describe `migrate upgrade`, `grant`, `check` and `current`."""
-    parser.description = "Bring the database that DATABASE_URL names up to date. Connect as the owner of its tables."
+    parser.description = "Migrate the database at DATABASE_URL. Connect as the owner of its tables."
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    upgrade = actions.add_parser("upgrade", help="apply what is missing, then grant to the roles that are named")
-    grant = actions.add_parser("grant", help="give each named role the rights of its service and no others")
+    upgrade = actions.add_parser("upgrade", help="apply pending migrations, then grant rights to the given roles")
+    grant = actions.add_parser("grant", help="grant each given role exactly the rights of its service")
     for service in _SERVICES:
         for action in (upgrade, grant):
             action.add_argument(f"--{service}", metavar="ROLE", help=f"the role that the {service} logs in as")
-    actions.add_parser("check", help="compare the database with the tables that this version expects")
+    actions.add_parser("check", help="compare the database with the schema that this version expects")
     actions.add_parser("current", help="show the revision of the database")

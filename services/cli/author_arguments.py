@@ -13,7 +13,7 @@ _CATALOG = "the catalog (default: CATALOG_PATH, else ./catalog)"
 def add_new(parser: argparse.ArgumentParser) -> None:
     """Describe `new`."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.description = "Make the folder of a report type that works as it is, with comments that say what to change."
+    parser.description = "Create the folder of a working report type, with comments that explain what to change."
     parser.epilog = (
         "examples:\n"
         "  todoke-server new late-flights\n"
@@ -21,20 +21,18 @@ def add_new(parser: argparse.ArgumentParser) -> None:
         "  todoke-server new shop-ledger --several\n"
         "  todoke-server new loan-plan --python && pip install --editable ./loan-plan"
     )
-    parser.add_argument("type", metavar="TYPE", help="its name: lower-case letters, digits and hyphens")
-    parser.add_argument("--title", help="what people call it (default: made of the name)")
+    parser.add_argument("type", metavar="TYPE", help="name of the report type: lower-case letters, digits and hyphens")
+    parser.add_argument("--title", help="display title (default: derived from the name)")
     parser.add_argument(
         "--format", action="append", default=[], metavar="FORMAT",
-        help="what it can be made in; the first is the usual one (repeatable; default: xlsx, csv)",
+        help="a format that it offers; the first is the default (repeatable; default: xlsx, csv)",
     )  # fmt: skip
     parser.add_argument("--source", default="default", metavar="NAME", help="the source that its query reads")
     parser.add_argument("--catalog", type=Path, metavar="FOLDER", help=_CATALOG)
-    parser.add_argument(
-        "--several", action="store_true", help="with a further query beside the first: a sheet and a section of its own"
-    )
+    parser.add_argument("--several", action="store_true", help="add a second query with its own sheet and section")
     parser.add_argument(
         "--python", action="store_true",
-        help="a package whose Python yields the rows, made in the current folder, or in --catalog FOLDER",
+        help="create a package whose Python code yields the rows, in the current folder or --catalog FOLDER",
     )  # fmt: skip
 
 
@@ -42,7 +40,7 @@ def add_render(parser: argparse.ArgumentParser) -> None:
     """Describe `render`."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = (
-        "Make a report on this machine as a worker would, in a confined process, without services, database or queue.\n"
+        "Render a report on this machine as a worker would, in a confined process, without services, database, queue.\n"
         "Sources come from --source, REPORT_SOURCE_URL (or DATABASE_URL) and REPORT_SOURCES, fonts from REPORT_FONTS."
     )
     parser.epilog = (
@@ -54,9 +52,9 @@ def add_render(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("type", metavar="TYPE", help="the report type's name")
     parser.add_argument(
         "-p", dest="parameters", action="append", default=[], metavar="NAME=VALUE",
-        help="a parameter, of the type that report.toml states; also NAME:=JSON and NAME=@FILE; repeat it for a list",
+        help="a parameter, typed as in report.toml; also NAME:=JSON and NAME=@FILE; repeat for a list",
     )  # fmt: skip
-    parser.add_argument("--params", metavar="FILE", help="parameters as one JSON object; - reads stdin")
+    parser.add_argument("--params", metavar="FILE", help="parameters as a JSON object; - for stdin")
     parser.add_argument(
         "--format", action="append", default=[], metavar="FORMAT",
         help="csv, xlsx, parquet, jsonl, html, pdf, or zip for all (repeatable; default: the first of the report type)",
@@ -65,23 +63,26 @@ def add_render(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--catalog", type=Path, metavar="FOLDER", help=f"{_CATALOG}; else the built-in one")
     parser.add_argument(
         "--source", action="append", default=[], metavar="URL",
-        help="what queries read; NAME=URL for one that report.toml calls by name (repeatable)",
+        help="data source of the queries; NAME=URL for a named source in report.toml (repeatable)",
     )  # fmt: skip
     parser.add_argument(
-        "--tenant", type=argument_types.tenant, default=DEFAULT_TENANT, help="who asks (default: %(default)s)"
+        "--tenant",
+        type=argument_types.tenant,
+        default=DEFAULT_TENANT,
+        help="the requesting tenant (default: %(default)s)",
     )
-    parser.add_argument("--requester", metavar="NAME", help="who it is within the tenant: the name of a key")
+    parser.add_argument("--requester", metavar="NAME", help="the requester within the tenant: the name of a key")
     parser.add_argument(
         "--scopes",
         type=argument_types.scopes,
         default=frozenset(),
         metavar="SCOPE,…",
-        help="for columns that ask for one",
+        help="a scope, for columns that require it",
     )
     parser.add_argument(
         "-O", dest="folder", type=Path, default=Path(), metavar="FOLDER",
-        help="where the files go, in the place of those of the same name (default: the current folder)",
+        help="output folder; existing files are replaced (default: the current folder)",
     )  # fmt: skip
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="what stdout gets")
-    parser.add_argument("--open", action="store_true", help="open the first file with this machine's program for it")
-    parser.add_argument("--watch", action="store_true", help="make it again whenever its files change, until Ctrl-C")
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="output format")
+    parser.add_argument("--open", action="store_true", help="open the first file with its default program")
+    parser.add_argument("--watch", action="store_true", help="render again whenever its files change, until Ctrl-C")

@@ -10,8 +10,8 @@ def add_gates(parser: argparse.ArgumentParser) -> None:
     """Describe `gates list`, `pause`, `resume`, `cap` and `uncap`."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = (
-        "Pause and cap report types, tenants and sources, in the database that DATABASE_URL names.\n"
-        "Jobs of what is paused are accepted and wait; their deadlines stand still. What runs already goes on."
+        "Pause and cap report types, tenants and sources, in the database at DATABASE_URL.\n"
+        "Paused jobs are accepted and wait with their deadlines suspended. Running jobs continue."
     )
     parser.epilog = (
         "examples:\n"
@@ -21,23 +21,27 @@ def add_gates(parser: argparse.ArgumentParser) -> None:
         "  todoke-server gates list"
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    show = actions.add_parser("list", help="show what is paused and capped, and how many run under each cap")
+    show = actions.add_parser("list", help="list pauses and caps, with the number of jobs running under each cap")
     show.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
     for name, what in (
-        ("pause", "start no more of its jobs"),
-        ("resume", "start its jobs again, in turns, once each has got back the time that it stood still"),
-        ("cap", "let no more of its jobs run at the same time"),
-        ("uncap", "let any number of its jobs run"),
+        ("pause", "stop starting its jobs"),
+        ("resume", "start its jobs again, in turns, after their deadlines are extended by the pause"),
+        ("cap", "limit how many of its jobs run at the same time"),
+        ("uncap", "remove the cap"),
     ):
         action = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
         action.add_argument("kind", choices=_KINDS, metavar="KIND", help=", ".join(_KINDS))
-        action.add_argument("name", type=_text, metavar="NAME", help="its name; a source's is the one in report.toml")
+        action.add_argument("name", type=_text, metavar="NAME", help="the name; for a source, as in report.toml")
         if name == "pause":
-            action.add_argument("--reason", required=True, type=_text, metavar="TEXT", help="why; clients are told")
-            action.add_argument("--hours", type=_hours, metavar="N", help="ends by itself (default: until `resume`)")
+            action.add_argument("--reason", required=True, type=_text, metavar="TEXT", help="reason, shown to clients")
+            action.add_argument(
+                "--hours", type=_hours, metavar="N", help="resume automatically after N hours (default: until `resume`)"
+            )
         if name == "cap":
-            action.add_argument("--running", type=_count, metavar="N", help="jobs that run: 1 to 1000")
-            action.add_argument("--unfinished", type=_many, metavar="N", help="a tenant's jobs that wait or run")
+            action.add_argument("--running", type=_count, metavar="N", help="maximum running jobs: 1 to 1000")
+            action.add_argument(
+                "--unfinished", type=_many, metavar="N", help="maximum waiting and running jobs of a tenant"
+            )
 
 
 def _text(given: str) -> str:
@@ -54,11 +58,11 @@ def _hours(given: str) -> float:
 
 def _count(given: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,3}", given) or int(given) > 1000:
-        raise argparse.ArgumentTypeError("must be a whole number from 1 to 1000; to start none, pause it")
+        raise argparse.ArgumentTypeError("must be a whole number from 1 to 1000; to start none, pause it instead")
     return int(given)
 
 
 def _many(given: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,5}", given) or int(given) > 100_000:
-        raise argparse.ArgumentTypeError("must be a whole number from 1 to 100000; to start none, pause it")
+        raise argparse.ArgumentTypeError("must be a whole number from 1 to 100000; to start none, pause it instead")
     return int(given)

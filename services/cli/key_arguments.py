@@ -12,29 +12,29 @@ from shared.access.scopes import USUAL
 
 def add_keys(parser: argparse.ArgumentParser) -> None:
     """Describe `keys create`, `list`, `rotate`, `revoke` and `link`."""
-    parser.description = "Make and revoke the API keys of a tenant, in the database that DATABASE_URL names."
+    parser.description = "Create and revoke the API keys of a tenant, in the database at DATABASE_URL."
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    create = _action(actions, "create", "make an API key and print it, once")
+    create = _action(actions, "create", "create an API key and print it once")
     create.add_argument(
-        "--name", required=True, type=_name, help="who uses it, for example `ci`; jobs belong to this name"
+        "--name", required=True, type=_name, help="who uses the key, for example `ci`; jobs belong to this name"
     )
     create.add_argument(
         "--scopes", type=argument_types.scopes, metavar="SCOPE,…",
-        help=f"what it may do (default: {','.join(sorted(USUAL))}; scopes of report types are named here, too)",
+        help=f"its scopes (default: {','.join(sorted(USUAL))}; list scopes of report types here, too)",
     )  # fmt: skip
-    create.add_argument(
-        "--days", type=_days, metavar="N", help="the days for which it works (default: until it is revoked)"
-    )
+    create.add_argument("--days", type=_days, metavar="N", help="days until it expires (default: never)")
     _action(actions, "list", "list API keys, newest first: id, name, state, last use, scopes")
-    rotate = _action(actions, "rotate", "make an API key that follows another, and print it, once")
-    rotate.add_argument("--id", required=True, metavar="ID", help="the key that is followed")
+    rotate = _action(actions, "rotate", "replace an API key by a new one and print it once")
+    rotate.add_argument("--id", required=True, metavar="ID", help="the key to replace")
     rotate.add_argument(
         "--overlap-hours", type=_hours, default=24, metavar="N",
-        help="the hours for which the old key still works (default: %(default)s)",
+        help="hours for which the old key keeps working (default: %(default)s)",
     )  # fmt: skip
-    _name_or_id(_action(actions, "revoke", "revoke one API key, or all of a name"), "the name of the keys")
-    link = _action(actions, "link", "print a link that signs in to the console as an API key, once, for ten minutes")
-    _name_or_id(link, "the name of the key; of several, the newest that works")
+    _name_or_id(_action(actions, "revoke", "revoke one API key, or all keys with a name"), "the name of the keys")
+    link = _action(
+        actions, "link", "print a one-time link, valid for ten minutes, that signs in to the console as an API key"
+    )
+    _name_or_id(link, "the name of the key; if several have it, the newest valid one")
     link.add_argument(
         "--url", type=_url, default="http://localhost:8000", help="where browsers reach the API (default: %(default)s)"
     )
@@ -48,7 +48,9 @@ def _name_or_id(action: argparse.ArgumentParser, name: str) -> None:
 
 def _action(actions: Any, name: str, what: str) -> argparse.ArgumentParser:
     action: argparse.ArgumentParser = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
-    action.add_argument("--tenant", required=True, type=argument_types.tenant, help="whose jobs the key can see")
+    action.add_argument(
+        "--tenant", required=True, type=argument_types.tenant, help="the tenant that the key belongs to"
+    )
     return action
 
 

@@ -19,16 +19,16 @@ class WorkerSettings(ArtifactSettings, CatalogSettings, SecretSettings, QueueSer
     report_source_url: SecretStr | None = Field(
         None,
         alias="REPORT_SOURCE_URL",
-        description="PostgreSQL that report queries read, best under a read-only role; default: DATABASE_URL",
+        description="PostgreSQL source of report queries, preferably with a read-only role; default: DATABASE_URL",
     )
     report_sources: SecretStr = Field(
         SecretStr(""),
         alias="REPORT_SOURCES",
-        description="More sources by the name that report.toml gives, as name=URL with spaces between: "
+        description="Further sources by their names in report.toml, as name=URL separated by spaces: "
         "postgresql://…, mariadb://…, sqlite:///file, file:///folder, s3://bucket/prefix, or a plugin's scheme",
     )
     fonts: Path | None = Field(
-        None, alias="REPORT_FONTS", description="Folder of TrueType fonts for documents, beside Todoke's own"
+        None, alias="REPORT_FONTS", description="Folder of TrueType fonts for documents, in addition to Todoke's own"
     )
     manifest_key: Path | None = Field(
         None, alias="MANIFEST_KEY_FILE", description="Ed25519 private key in PEM that signs each job's manifest.json"
@@ -36,13 +36,13 @@ class WorkerSettings(ArtifactSettings, CatalogSettings, SecretSettings, QueueSer
     preview: Literal["on", "off"] = Field(
         "on",
         alias="REPORT_PREVIEW",
-        description="on: store each report's first 1,000 rows, and a picture of a PDF's first page, beside its files; "
+        description="on: store each report's first 1,000 rows, and a picture of a PDF's first page, with its files; "
         "off: neither, which saves the store one object per job, and another per PDF",
     )
     scratch: Path = Field(
         Path(tempfile.gettempdir()),
         alias="WORKER_SCRATCH",
-        description="Folder for files under construction; on the file system of a folder of artifacts, finished files "
+        description="Folder for unfinished files; on the same file system as an artifact folder, finished files "
         "are not copied",
     )
     slots: int = Field(
@@ -50,27 +50,35 @@ class WorkerSettings(ArtifactSettings, CatalogSettings, SecretSettings, QueueSer
         alias="WORKER_SLOTS",
         ge=1,
         le=1000,
-        description="Attempts at once; default: the cores. Up to 1000 for reports without files: they take no core",
+        description="Attempts at once; default: the cores. Up to 1000 for reports without files, which take no core",
     )
     isolation: Literal["best_effort", "required"] = Field(
         "best_effort",
         alias="REPORT_ISOLATION",
-        description="required: do not start where reports cannot be kept apart in full; best_effort: start anyway",
+        description="required: do not start where reports cannot be fully isolated; best_effort: start anyway",
     )
     lease_s: float = Field(
-        30, alias="WORKER_LEASE_S", ge=1, description="Seconds a silent worker keeps a job before another may take it"
+        30,
+        alias="WORKER_LEASE_S",
+        ge=1,
+        description="Seconds that a silent worker keeps a job before another may take it",
     )
     heartbeat_s: float = Field(5, alias="WORKER_HEARTBEAT_S", gt=0, description="Seconds between lease renewals")
     poll_s: float = Field(
         20, alias="WORKER_POLL_S", ge=0, le=20, description="Seconds of one long poll (SQS allows up to 20)"
     )
     grace_s: float = Field(
-        25, alias="WORKER_GRACE_S", ge=0, description="Seconds after SIGTERM to finish; the rest is given back"
+        25,
+        alias="WORKER_GRACE_S",
+        ge=0,
+        description="Seconds after SIGTERM to finish running jobs; the rest is given back",
     )
     retry_base_s: float = Field(
-        2, alias="WORKER_RETRY_BASE_S", gt=0, description="Back-off of the first retry, at most"
+        2, alias="WORKER_RETRY_BASE_S", gt=0, description="Maximum back-off in seconds before the first retry"
     )
-    retry_cap_s: float = Field(300, alias="WORKER_RETRY_CAP_S", gt=0, description="Back-off of any retry, at most")
+    retry_cap_s: float = Field(
+        300, alias="WORKER_RETRY_CAP_S", gt=0, description="Maximum back-off in seconds before any retry"
+    )
 
     @model_validator(mode="after")
     def _three_heartbeats_fit_in_a_lease(self) -> Self:

@@ -12,16 +12,16 @@ class EgressSettings(Settings):
     webhook_networks: str = Field(
         "",
         alias="WEBHOOK_NETWORKS",
-        description="Networks besides the public internet that webhooks may lead to, also over plain http, with commas "
-        "between: 10.1.0.0/16, or the names `loopback` and `private`; default: none",
+        description="Networks besides the public internet that webhooks may address, also over plain http, separated "
+        "by commas: 10.1.0.0/16, or the names `loopback` and `private`; default: none",
     )
     webhook_refuse: str = Field(
         "",
         alias="WEBHOOK_REFUSE",
-        description="Networks that webhooks may never lead to, such as one's own public ones",
+        description="Networks that webhooks may never address, such as your own public ones",
     )
     webhook_ports: str = Field(
-        "443,8443", alias="WEBHOOK_PORTS", description="Ports that webhooks may lead to, such as `443,1024-65535`"
+        "443,8443", alias="WEBHOOK_PORTS", description="Ports that webhooks may address, such as `443,1024-65535`"
     )
 
     @field_validator("webhook_networks", "webhook_refuse")

@@ -13,6 +13,6 @@ class SecretSettings(Settings):
     secrets_key_file: Path | None = Field(
         None,
         alias="SECRETS_KEY_FILE",
-        description="File of the keys that seal secrets in the database (webhooks', passwords of files): per line a "
-        "name and 32 bytes in Base64; the last line seals, every line opens. Default: no secrets can be kept",
+        description="File of the keys that seal secrets in the database (of webhooks, passwords of files): per line a "
+        "name and 32 bytes in Base64; the last line seals, every line opens. Default: no secrets can be stored",
     )

@@ -159,7 +159,7 @@ class ServiceSettings(Settings):
     database_pooler: Literal["none", "transaction"] = Field(
         "none",
         alias="DATABASE_POOLER",
-        description="transaction: DATABASE_URL leads to PgBouncer or the like in transaction mode",
+        description="transaction: DATABASE_URL points to PgBouncer or a similar pooler in transaction mode",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", alias="LOG_LEVEL", description="Least severe level to log: DEBUG, INFO, WARNING or ERROR"
@@ -168,10 +168,10 @@ class ServiceSettings(Settings):
         RING_AFTER_S,
         alias="JOB_RING_AFTER_S",
         gt=0,
-        description="A job that waits this long gets a new message if its own must be lost; the same for all services",
+        description="Seconds until a waiting job gets a new message if its own must be lost; the same for all services",
     )
     startup_timeout_s: float = Field(
-        300, alias="STARTUP_TIMEOUT_S", gt=0, description="Seconds to wait for database and queue before giving up"
+        300, alias="STARTUP_TIMEOUT_S", gt=0, description="Seconds to wait for database and queue before exiting"
     )
 
     @field_validator("database_url")
@@ -200,7 +200,7 @@ class KeySettings(Settings):
         "live",
         alias="API_KEY_ENVIRONMENT",
         pattern=f"^{ENVIRONMENT}$",
-        description="What new API keys say after `todoke_`, so that a key of a test is told from one of production",
+        description="What new API keys contain after `todoke_`, to tell test keys from production keys",
     )
 
 
@@ -218,12 +218,12 @@ class ArtifactSettings(Settings):
     artifact_url: str = Field(
         "file:///var/lib/todoke/artifacts",
         alias="ARTIFACT_URL",
-        description="Where finished files are: file:///folder or s3://bucket/prefix",
+        description="Store of finished files: file:///folder or s3://bucket/prefix",
     )
     artifact_s3_without: str = Field(
         "",
         alias="ARTIFACT_S3_WITHOUT",
-        description="What an S3 store of another maker refuses, with commas between: conditional-writes, checksums, "
+        description="Features that a non-AWS S3 store lacks, separated by commas: conditional-writes, checksums, "
         "checksum-mode, batch-deletes",
     )
 
@@ -261,7 +261,7 @@ class QueueSettings(RegionSettings):
     sqs_queue_url: str = Field(
         alias="SQS_QUEUE_URL",
         min_length=1,
-        description="URL of the queue, as `todoke-server setup-queues` prints it",
+        description="URL of the queue, as printed by `todoke-server setup-queues`",
         examples=["https://queue.example/1/todoke-jobs"],
     )
     sqs_dlq_url: str | None = Field(
@@ -291,7 +291,7 @@ class QueueServiceSettings(QueueSettings, ServiceSettings):
     """The settings of the services that use the queue: relay and worker."""
 
     sqs_client: Literal["thin", "boto3"] = Field(
-        "thin", alias="SQS_CLIENT", description="What sends, receives and deletes: thin (fast) or boto3 (plain)"
+        "thin", alias="SQS_CLIENT", description="SQS client: thin (fast) or boto3 (standard)"
     )
     metrics_host: str = Field("0.0.0.0", alias="METRICS_HOST", description="Address of /healthz, /readyz, /metrics")  # noqa: S104 - a container must be reachable
-    metrics_port: int = Field(9090, alias="METRICS_PORT", ge=0, le=65535, description="Port of the same; 0: any free")
+    metrics_port: int = Field(9090, alias="METRICS_PORT", ge=0, le=65535, description="Port of these; 0: any free port")

@@ -164,7 +164,7 @@ def test_a_server_that_never_answers_is_told_in_time(doctor: Doctor, monkeypatch
 @pytest.mark.parametrize(
     ("change", "check", "level", "told"),
     [
-        ("UPDATE alembic_version SET version_num = '9999'", "database.migrations", "fail", "knows it up to"),
+        ("UPDATE alembic_version SET version_num = '9999'", "database.migrations", "fail", "supports it only up to"),
         ("UPDATE alembic_version SET version_num = '0000'", "database.migrations", "fail", "migrate upgrade"),
         ("DELETE FROM alembic_version", "database.migrations", "fail", "has never been migrated"),
         ("ALTER DATABASE {} SET default_transaction_read_only = on", "database.sessions", "fail", "is read-only"),
@@ -300,9 +300,9 @@ def _short_dead(door: Door, queue: Mailbox) -> None:
         (_no_policy, "queue.redrive", "fail", "no redrive policy"),
         (lambda _, queue: setattr(queue, "max_receive_count", 3), "queue.redrive", "warn", "maxReceiveCount is 3"),
         (lambda _, queue: setattr(queue, "delay_s", 9), "queue.delay", "warn", "waits 9 s"),
-        (lambda _, queue: setattr(queue, "retention_s", 60), "queue.retention", "warn", "forgotten after 60 s"),
+        (lambda _, queue: setattr(queue, "retention_s", 60), "queue.retention", "warn", "deleted after 60 s"),
         (_no_dead_queue, "queue.dead_letters", "fail", "there is no queue jobs-dlq"),
-        (_dead_letter, "queue.dead_letters", "warn", "1 dead letter(s) -> look at them: `todoke-server dlq list`"),
+        (_dead_letter, "queue.dead_letters", "warn", "1 dead letter(s) -> inspect them with `todoke-server dlq list`"),
         (_short_dead, "queue.dead_letters", "warn", "kept for 60 s"),
     ],
 )
@@ -325,7 +325,7 @@ def test_dead_letters_that_are_looked_for_in_another_queue(
 
     found = worst(doctor("--for", "relay"), "queue.dead_letters")
     assert found[0] == level, found
-    assert level == "ok" or "SQS_DLQ_URL is others-dlq, and the queue moves messages to jobs-dlq" in found[1]
+    assert level == "ok" or "SQS_DLQ_URL is others-dlq, but the queue moves messages to jobs-dlq" in found[1]
 
 
 @pytest.mark.parametrize(
@@ -403,7 +403,7 @@ def test_a_scratch_folder_that_cannot_be_written(doctor: Doctor, monkeypatch: py
 def test_a_machine_that_cannot_keep_reports_apart(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.reports.process.isolation.found", lambda: Isolation(landlock=0, seccomp=False))
     level, said = worst(doctor(), "isolation")
-    assert (level, "files is not kept apart here -> needs Linux 5.19" in said) == ("warn", True)
+    assert (level, "files is not isolated here -> needs Linux 5.19" in said) == ("warn", True)
     monkeypatch.setenv("REPORT_ISOLATION", "required")
     assert worst(doctor(), "isolation")[0] == "fail"
 
@@ -484,7 +484,7 @@ def test_sources_that_are_not_named_or_away(
     found = doctor("--for", "api")
     assert worst(found, "sources.default")[0] == "warn"
     assert "is a superuser" in worst(found, "sources.default")[1]
-    assert "two reads it -> set REPORT_SOURCES on the worker" in worst(found, "sources.files")[1]
+    assert "two reads it, but no URL is set for it -> set REPORT_SOURCES on the worker" in worst(found, "sources.files")[1]
     monkeypatch.setenv("REPORT_SOURCES", f"files=file://{tmp_path}/none")
     assert "none is not a folder" in worst(doctor("--for", "api"), "sources.files")[1]
     monkeypatch.setenv("REPORT_SOURCES", f"files=file://{tmp_path}")
@@ -537,6 +537,6 @@ def test_a_look_that_fails_leaves_the_others_alone() -> None:
         ("ok", "a", "so far"),
         ("fail", "a", "RuntimeError: oh"),
         ("fail", "b", "not today"),
-        ("warn", "c", "not looked at: boto3 is not installed here"),
+        ("warn", "c", "not checked: boto3 is not installed here"),
         ("ok", "d", "fine"),
     ]

@@ -59,8 +59,8 @@ def test_the_doctor_looks_at_what_the_installed_packages_can() -> None:
 
     assert (ran.returncode, ran.stderr.count("Traceback")) == (1, 0)
     assert "fail\tdatabase\tPostgreSQL does not answer" in ran.stdout
-    assert "warn\tqueues\tnot looked at: boto" in ran.stdout
-    assert "warn\tcatalog\tnot looked at: " in ran.stdout
+    assert "warn\tqueues\tnot checked: boto" in ran.stdout
+    assert "warn\tcatalog\tnot checked: " in ran.stdout
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def _no_worker(state: State) -> Condition | None:
     told = "none was seen within a day" if last is None else f"the last one was seen {last.silent_s:.0f} s ago"
     seen_at = None if last is None else last.seen_at
     return Condition(
-        "no_worker", Severity.PAGE, f"No worker is there: {told}.", {"lastSeenAt": seen_at}, last and last.silent_s
+        "no_worker", Severity.PAGE, f"No worker is running: {told}.", {"lastSeenAt": seen_at}, last and last.silent_s
     )
 
 
@@ -99,7 +99,7 @@ def _workers_unfit(state: State) -> Condition | None:
         return None
     causes = sorted({str(one.sick) for one in sick})
     severity = Severity.PAGE if len(sick) == len(alive) else Severity.TICKET
-    words = f"{len(sick)} of {len(alive)} workers take no jobs: {', '.join(causes)}."
+    words = f"{len(sick)} of {len(alive)} workers are not taking jobs: {', '.join(causes)}."
     return Condition("workers_unfit", severity, words, {"unfit": len(sick), "alive": len(alive), "causes": causes})
 
 
@@ -122,14 +122,14 @@ def _old(
 def _outbox_stuck(state: State) -> Condition | None:
     return _old(
         state, "outbox_stuck", Severity.PAGE, "outbox", OUTBOX_STUCK_S, names={"unsent": "unsent"},
-        words="Messages do not leave: the oldest of about {unsent} was written {age} ago.",
+        words="Messages are not being sent: the oldest of about {unsent} was written {age} ago.",
     )  # fmt: skip
 
 
 def _waiting_long(state: State) -> Condition | None:
     return _old(
         state, "waiting_long", Severity.TICKET, "jobs", WAITING_LONG_S, names={"waiting": "waiting"},
-        words="The oldest of {waiting} waiting jobs could have started {age} ago.", age="oldestWaitingS",
+        words="The oldest of {waiting} waiting jobs has been ready to start for {age}.", age="oldestWaitingS",
     )  # fmt: skip
 
 

@@ -20,11 +20,11 @@ def look() -> Iterator[Finding]:
         types = load_catalog(path).types
     except CatalogError as error:
         for problem in error.problems:
-            yield fail("catalog", problem, "mend it: `todoke-server check` tries each report type")
+            yield fail("catalog", problem, "correct it; `todoke-server check` tries each report type")
         return
     yield ok("catalog", f"{path}: {len(types)} report type(s)")
     for problem in read_schedule_files(path, types).problems:
-        yield fail("catalog.schedules", problem, "mend it: its schedule is not made, or stays as it was")
+        yield fail("catalog.schedules", problem, "correct it; until then its schedule is not created or changed")
     yield from _sources(types)
 
 
@@ -47,11 +47,9 @@ def _source(name: str, url: str, reader: str) -> Finding:
     check = f"sources.{name}"
     if not url:
         variable = "REPORT_SOURCE_URL" if name == "default" else "REPORT_SOURCES"
-        return fail(check, f"no URL is set for it, and {reader} reads it", f"set {variable} on the worker")
+        return fail(check, f"{reader} reads it, but no URL is set for it", f"set {variable} on the worker")
     if problem := sources.problem_of(url):
         return fail(check, f"it does not answer: {problem}", "start it, or correct its URL")
     if sources.is_postgres(url) and (rights := sources.rights_of(url)):
-        return warn(
-            check, f"reports read it with more rights than they need: {rights}", "give it a role that only reads"
-        )
+        return warn(check, f"reports read it with more rights than they need: {rights}", "give it a read-only role")
     return ok(check, "it answers")

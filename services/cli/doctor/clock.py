@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from services.cli.doctor.finding import Finding, fail, ok, warn
 
-_REMEDY = "let a time service (chrony, systemd-timesyncd) keep the clocks"
+_REMEDY = "synchronise the clocks with a time service (chrony, systemd-timesyncd)"
 _WARN_S = 5.0
 REFUSED_S = 300.0
 """AWS refuses a signature that is older than this (SigV4, "elements of a request", read 2026-11-29)."""

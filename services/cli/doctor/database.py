@@ -27,7 +27,7 @@ def look(roles: Mapping[str, str], service: str | None) -> Iterator[Finding]:
     try:
         settings = ServiceSettings.from_environment(os.environ)
     except SettingsError as error:
-        yield fail("database", str(error), "set DATABASE_URL as the services have it")
+        yield fail("database", str(error), "set DATABASE_URL as for the services")
         return
     engine = create_engine(
         _in_utf8(settings.database_url_of_today()),
@@ -65,23 +65,23 @@ def _server(facts: DatabaseFacts) -> Iterator[Finding]:
     else:
         yield fail(
             "database.encoding",
-            f"{facts.encoding} cannot hold every text that a request may have",
-            "make the database anew with ENCODING 'UTF8'",
+            f"the encoding {facts.encoding} cannot store every text that a request may contain",
+            "recreate the database with ENCODING 'UTF8'",
         )
     if not facts.survives_crashes:
         yield warn(
             "database.durability",
             "fsync or full_page_writes is off: a crash of its machine may lose accepted jobs, or the database",
-            "switch both on in postgresql.conf",
+            "turn both on in postgresql.conf",
         )
     if not facts.commits_are_kept:
         yield fail(
             "database.durability",
             "synchronous_commit is off: an accepted job may be lost in a crash",
-            "ALTER ROLE … RESET synchronous_commit; the relay alone does without it, by itself",
+            "ALTER ROLE … RESET synchronous_commit; the relay turns it off for itself where that is safe",
         )
     if facts.survives_crashes and facts.commits_are_kept:
-        yield ok("database.durability", "what is committed is on disk")
+        yield ok("database.durability", "committed data is on disk")
     yield from compared("database.clock", "the database", facts.ahead_s)
 
 
@@ -90,17 +90,17 @@ def _schema(engine: Engine, facts: DatabaseFacts) -> Iterator[Finding]:
     upgrade = "run `todoke-server migrate upgrade` as the owner of the tables"
     if facts.revision is None and facts.is_migrated and not facts.is_owner:
         remedy = "run `todoke-server migrate grant` for it as the owner of the tables"
-        yield warn("database.migrations", f"{facts.role} may not see at which revision the schema is", remedy)
+        yield warn("database.migrations", f"{facts.role} may not read the schema's revision", remedy)
     elif facts.revision is None:
         yield fail("database.migrations", "the database has never been migrated", upgrade)
     elif facts.revision > head:
         yield fail(
             "database.migrations",
-            f"the schema is at {facts.revision}, and this version knows it up to {head}",
+            f"the schema is at {facts.revision}, but this version supports it only up to {head}",
             "use the newer version's services, or restore a backup",
         )
     elif facts.revision != head:
-        yield fail("database.migrations", f"the schema is at {facts.revision}, this version's at {head}", upgrade)
+        yield fail("database.migrations", f"the schema is at {facts.revision}, but this version needs {head}", upgrade)
     else:
         yield ok("database.migrations", f"the schema is at {head}")
         try:
@@ -108,7 +108,7 @@ def _schema(engine: Engine, facts: DatabaseFacts) -> Iterator[Finding]:
         except DatabaseUnavailable as error:
             yield fail("database.sessions", str(error), "")
         else:
-            yield ok("database.sessions", "takes writes, and sessions are bounded in time")
+            yield ok("database.sessions", "accepts writes, and sessions have time limits")
 
 
 def _rights(engine: Engine, facts: DatabaseFacts, roles: Mapping[str, str], service: str | None) -> Iterator[Finding]:
@@ -119,13 +119,13 @@ def _rights(engine: Engine, facts: DatabaseFacts, roles: Mapping[str, str], serv
     if facts.is_owner and service is not None:
         yield warn(
             "database.rights",
-            f"DATABASE_URL logs in as {facts.role}, which owns the tables and may do everything",
+            f"DATABASE_URL logs in as {facts.role}, which owns the tables and has all rights",
             f"give the {service} a role of its own: `todoke-server migrate grant --{service} ROLE`",
         )
     if roles or service is not None:
         return
     if facts.is_owner:
-        yield ok("database.rights", f"{facts.role} owns the tables; --api, --relay and --worker look at other roles")
+        yield ok("database.rights", f"{facts.role} owns the tables; --api, --relay and --worker check other roles")
         return
     lacks = {of: _lacking(engine, of, facts.role) for of in grants.SERVICES}
     fitting = [of for of, missing in lacks.items() if not missing]

@@ -66,7 +66,7 @@ def look_everywhere(looks: Mapping[str, Look], *, timeout_s: float) -> Iterator[
         thread.join(max(0.0, give_up_at - time.monotonic()))
         yield from list(found[name])
         if thread.is_alive():
-            yield fail(name, f"no answer within {timeout_s:g} s", "look at the network, or give --timeout more seconds")
+            yield fail(name, f"no answer within {timeout_s:g} s", "check the network, or raise --timeout")
 
 
 def _take(name: str, look: Look, found: list[Finding]) -> None:
@@ -77,6 +77,6 @@ def _take(name: str, look: Look, found: list[Finding]) -> None:
         found.append(fail(name, str(error), ""))
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        found.append(warn(name, f"not looked at: {package} is not installed here", "run doctor where it is"))
+        found.append(warn(name, f"not checked: {package} is not installed here", "run doctor where it is installed"))
     except Exception as error:  # noqa: BLE001 - a doctor that dies tells nothing
         found.append(fail(name, f"{type(error).__name__}: {error}".partition("\n")[0], ""))

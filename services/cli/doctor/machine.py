@@ -32,13 +32,15 @@ def _scratch(folder: Path) -> Iterator[Finding]:
             os.fsync(probe.fileno())
         free_mb = shutil.disk_usage(folder).free >> 20
     except OSError as error:
-        remedy = "mount WORKER_SCRATCH writable for the worker's user, with room"
-        yield fail("scratch", f"nothing can be written to {folder}: {error.strerror}", remedy)
+        remedy = "mount WORKER_SCRATCH writable for the worker's user, with enough space"
+        yield fail("scratch", f"{folder} cannot be written: {error.strerror}", remedy)
         return
     if free_mb < _LITTLE_MB:
-        yield warn("scratch", f"{folder} has room for {free_mb} MB", "give WORKER_SCRATCH more: a report may need GB")
+        yield warn(
+            "scratch", f"{folder} has {free_mb} MB free", "give WORKER_SCRATCH more space: a report may need gigabytes"
+        )
     else:
-        yield ok("scratch", f"{folder} can be written, {free_mb:,} MB are free")
+        yield ok("scratch", f"{folder} is writable, {free_mb:,} MB free")
 
 
 def _isolation(*, required: bool) -> Iterator[Finding]:
@@ -46,7 +48,7 @@ def _isolation(*, required: bool) -> Iterator[Finding]:
     if found.in_force:
         yield ok("isolation", f"in force: {', '.join(found.in_force)}")
     for part, remedy in found.missing.items():
-        message = f"{part} is not kept apart here" + (", and REPORT_ISOLATION=required" if required else "")
+        message = f"{part} is not isolated here" + (", and REPORT_ISOLATION=required" if required else "")
         yield (fail if required else warn)("isolation", message, f"needs {remedy}")
 
 
@@ -64,18 +66,18 @@ def _permissions(environment: Mapping[str, str]) -> Iterator[Finding]:
             continue
         if mode & 0o004 and not file.startswith("/run/secrets/"):
             wrong = True
-            yield warn("permissions", f"{name}: everybody on this machine may read {file}", f"chmod o-r {file}")
+            yield warn("permissions", f"{name}: every user on this machine may read {file}", f"chmod o-r {file}")
     if os.geteuid() == 0:
         wrong = True
-        yield warn("permissions", "this user is root", "run the services as a user of their own, as the images do")
+        yield warn("permissions", "this user is root", "run the services as a dedicated user, as the images do")
     limit = _open_files()
     if limit is not None and limit < _FEWEST_FILES:
         wrong = True
         yield warn(
-            "permissions", f"a process may open {limit} files only", f"raise the limit to {_FEWEST_FILES} or more"
+            "permissions", f"a process may open only {limit} files", f"raise the limit to {_FEWEST_FILES} or more"
         )
     if not wrong:
-        yield ok("permissions", "secrets are this user's own, and it is not root")
+        yield ok("permissions", "only this user can read the secrets, and it is not root")
 
 
 def _open_files() -> int | None:
@@ -90,18 +92,18 @@ def _fonts(folder: str | None) -> Iterator[Finding]:
     from shared.reports.formats.pdf import fonts
 
     if not any(fonts.FACES.glob("*.ttf")):
-        yield warn("fonts", "Todoke's own fonts are not here", "only a worker draws documents: run doctor there")
+        yield warn("fonts", "Todoke's own fonts are not installed", "only workers need them: run doctor there")
         return
     if not folder:
         yield ok("fonts", f"{len(fonts.chain(None))} families of Todoke's own")
         return
     if not Path(folder).is_dir():
-        yield fail("fonts", f"REPORT_FONTS: {folder} is not a folder", "mount it, or leave REPORT_FONTS out")
+        yield fail("fonts", f"REPORT_FONTS: {folder} is not a folder", "mount it, or unset REPORT_FONTS")
         return
     own, all_of_them = {face.family for face in fonts.chain(None)}, fonts.chain(Path(folder))
     if added := [face.family for face in all_of_them if face.family not in own]:
         yield ok("fonts", f"REPORT_FONTS adds {', '.join(added)}")
     else:
         yield warn(
-            "fonts", f"REPORT_FONTS: {folder} adds no family", "put TrueType files (.ttf) there, not variable ones"
+            "fonts", f"REPORT_FONTS: {folder} adds no family", "add TrueType files (.ttf) that are not variable fonts"
         )

@@ -21,7 +21,7 @@ def look() -> Iterator[Finding]:
     try:
         settings = QueueSettings.from_environment(os.environ)
     except SettingsError as error:
-        yield fail("queue", str(error), f"{_SET_UP}, and set what it prints")
+        yield fail("queue", str(error), f"{_SET_UP}, and set the variables that it prints")
         return
     asked = QueueLook(settings.aws_region)
     try:
@@ -46,7 +46,7 @@ def _remedy(error: QueueUnavailable) -> str:
         return "docs/how-to/own-queues.md lists the rights"
     if isinstance(error, QueueMissing):
         return error.REMEDY
-    return "look at network, region and credentials"
+    return "check network, region and credentials"
 
 
 def _queue(facts: QueueFacts) -> Iterator[Finding]:
@@ -58,26 +58,28 @@ def _queue(facts: QueueFacts) -> Iterator[Finding]:
     if facts.retention_s < _SHORTEST_RETENTION_S:
         yield warn(
             "queue.retention",
-            f"a message is forgotten after {facts.retention_s} s; its job then waits until it is rung again",
+            f"messages are deleted after {facts.retention_s} s; their jobs then wait for a new message",
             "set MessageRetentionPeriod to some days",
         )
     if facts.max_bytes is not None and facts.max_bytes < _LEAST_BYTES:
-        yield warn("queue.size", f"no message may have more than {facts.max_bytes} bytes", "raise MaximumMessageSize")
+        yield warn("queue.size", f"messages may have at most {facts.max_bytes} bytes", "raise MaximumMessageSize")
 
 
 def _redrive(facts: QueueFacts) -> Iterator[Finding]:
     if facts.dead_letter_arn is None:
         yield fail(
-            "queue.redrive", "the queue has no redrive policy: a message that kills workers comes for ever", _SET_UP
+            "queue.redrive",
+            "the queue has no redrive policy: a message that kills workers is redelivered for ever",
+            _SET_UP,
         )
     elif facts.max_receive_count is not None and facts.max_receive_count < _FEWEST_RECEIVES:
         yield warn(
             "queue.redrive",
             f"maxReceiveCount is {facts.max_receive_count}: workers that are restarted a few times lose doorbells",
-            f"set it to {_FEWEST_RECEIVES} or more: it is a net for crash loops, and retries are rows",
+            f"set it to {_FEWEST_RECEIVES} or more: it only guards against crash loops; retries are rows",
         )
     else:
-        yield ok("queue.redrive", f"a message is moved aside after {facts.max_receive_count} receives")
+        yield ok("queue.redrive", f"a message moves to the dead-letter queue after {facts.max_receive_count} receives")
 
 
 def _dead_letters(asked: QueueLook, facts: QueueFacts, url: str | None) -> Iterator[Finding]:
@@ -89,8 +91,8 @@ def _dead_letters(asked: QueueLook, facts: QueueFacts, url: str | None) -> Itera
     if url and facts.dead_letter_arn and _name(url, "/") != _name(facts.dead_letter_arn, ":"):
         yield fail(
             "queue.dead_letters",
-            f"SQS_DLQ_URL is {_name(url, '/')}, and the queue moves messages to {_name(facts.dead_letter_arn, ':')}",
-            "correct SQS_DLQ_URL, or leave it out: the redrive policy names the queue",
+            f"SQS_DLQ_URL is {_name(url, '/')}, but the queue moves messages to {_name(facts.dead_letter_arn, ':')}",
+            "correct SQS_DLQ_URL, or unset it: the redrive policy names the queue",
         )
     if dead.retention_s < facts.retention_s:
         yield warn(
@@ -100,7 +102,9 @@ def _dead_letters(asked: QueueLook, facts: QueueFacts, url: str | None) -> Itera
             "set its MessageRetentionPeriod to 14 days",
         )
     if dead.messages:
-        yield warn("queue.dead_letters", f"{dead.messages} dead letter(s)", "look at them: `todoke-server dlq list`")
+        yield warn(
+            "queue.dead_letters", f"{dead.messages} dead letter(s)", "inspect them with `todoke-server dlq list`"
+        )
     else:
         yield ok("queue.dead_letters", "the dead-letter queue is empty")
 

@@ -26,16 +26,16 @@ def look() -> Iterator[Finding]:
         yield fail("store", str(error), "correct ARTIFACT_URL or ARTIFACT_S3_WITHOUT")
         return
     except ArtifactStoreUnavailable as error:
-        yield fail("store", str(error), "mend its rights or its network, or correct ARTIFACT_URL")
+        yield fail("store", str(error), "check its rights and the network, or correct ARTIFACT_URL")
         return
-    yield ok("store", f"{facts.name} can be written and read")
+    yield ok("store", f"{facts.name} is writable and readable")
     for sentence in facts.advice:
         yield warn("store.features", sentence, "see docs/how-to/s3-store.md")
     yield from _versions(facts)
     if facts.ahead_s is not None:
         yield from compared("store.clock", "S3", facts.ahead_s, most_s=REFUSED_S)
     if facts.free_mb is not None and facts.free_mb < _LITTLE_MB:
-        yield warn("store.room", f"{facts.name} has room for {facts.free_mb} MB", "make room, or shorten retention")
+        yield warn("store.room", f"{facts.name} has {facts.free_mb} MB free", "free space, or shorten retention")
 
 
 def _versions(facts: StoreFacts) -> Iterator[Finding]:
