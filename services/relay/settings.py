@@ -68,7 +68,7 @@ class RelaySettings(ArtifactSettings, CatalogSettings, SecretSettings, EgressSet
         300,
         alias="RELAY_LATE_AFTER_S",
         gt=0,
-        description="Age in seconds at which an unfinished job counts as late in metrics; the alerts use the same value",
+        description="Age in seconds at which an unfinished job counts as late in metrics; the same in alerts",
     )
     retention: Literal["on", "off"] = Field(
         "on", alias="RELAY_RETENTION", description="off: nothing is deleted, for example after a restore from a backup"

@@ -484,7 +484,7 @@ def test_sources_that_are_not_named_or_away(
     found = doctor("--for", "api")
     assert worst(found, "sources.default")[0] == "warn"
     assert "is a superuser" in worst(found, "sources.default")[1]
-    assert "two reads it, but no URL is set for it -> set REPORT_SOURCES on the worker" in worst(found, "sources.files")[1]
+    assert "no URL is set for it -> set REPORT_SOURCES on the worker" in worst(found, "sources.files")[1]
     monkeypatch.setenv("REPORT_SOURCES", f"files=file://{tmp_path}/none")
     assert "none is not a folder" in worst(doctor("--for", "api"), "sources.files")[1]
     monkeypatch.setenv("REPORT_SOURCES", f"files=file://{tmp_path}")
