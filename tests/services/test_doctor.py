@@ -116,7 +116,7 @@ def test_lines_and_exit_codes(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     capsys.readouterr()
     main(["doctor", "--for", "relay"])
-    assert "→ switch both on in postgresql.conf" in capsys.readouterr().out
+    assert "→ turn both on in postgresql.conf" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="2"):
         main(["doctor", "--for", "nobody"])
 
@@ -333,7 +333,7 @@ def test_dead_letters_that_are_looked_for_in_another_queue(
     [
         ("SQS_QUEUE_URL", "", "SQS_QUEUE_URL is not set"),
         ("SQS_QUEUE_URL", "jobs", "must begin with https://"),
-        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9", "look at network, region and credentials"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9", "check network, region and credentials"),
     ],
 )
 def test_a_queue_that_is_away_or_not_named(
@@ -354,7 +354,7 @@ def test_a_fifo_queue(doctor: Doctor, door: Door, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     ("url", "told"),
-    [("file:///dev/null/x", "mend its rights"), ("ftp://x", "correct ARTIFACT_URL"), ("s3://b/p", "correct ARTIFACT")],
+    [("file:///dev/null/x", "check its rights"), ("ftp://x", "correct ARTIFACT_URL"), ("s3://b/p", "correct ARTIFACT")],
 )
 def test_a_store_that_cannot_be_used(url: str, told: str, doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARTIFACT_URL", url)
@@ -426,7 +426,7 @@ def test_secrets_that_others_may_read_and_files_that_are_missing(
     assert worst(doctor(), "permissions")[0] == "fail"
     monkeypatch.delenv("MANIFEST_KEY_FILE")
     monkeypatch.setattr(machine, "_open_files", lambda: 256)
-    assert "may open 256 files only" in worst(doctor(), "permissions")[1]
+    assert "may open only 256 files" in worst(doctor(), "permissions")[1]
     monkeypatch.setattr("os.geteuid", lambda: 0)
     assert "this user is root" in worst(doctor(), "permissions")[1]
 
