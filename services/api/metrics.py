@@ -31,8 +31,8 @@ SUBMITTED = counter(
 STREAMS = counter(
     "api",
     "todoke_api_streams_total",
-    "Streams of events that ended: end, the job has; bye, the listener may not listen any more; later, the process "
-    "stops, or the stream was an hour old; hung_up, the client went.",
+    "Event streams closed: end, the job ended; bye, the listener lost its permission; later, the process "
+    "stops or the stream was an hour old; hung_up, the client disconnected.",
     {"of": ("job", "tenant", "console"), "how": ("end", "bye", "later", "hung_up")},
 )
 SUBMIT_BATCH = histogram(
@@ -44,13 +44,13 @@ SUBMIT_BATCH = histogram(
 AUDITED = counter(
     "api",
     "todoke_audit_entries_total",
-    "Changes written down in the audit trail; one that was rolled back afterwards is counted, too.",
+    "Changes recorded in the audit trail, including those rolled back afterwards.",
     {"action": tuple(map(str, Action))},
 )
 CREDENTIALS_REFUSED = counter(
     "api",
     "todoke_api_credentials_refused_total",
-    "Requests refused for who sent them: unauthorized had no credential, or a wrong one; limited came from an address "
+    "Requests refused for their credentials: unauthorized had none, or a wrong one; limited came from an address "
     "with too many wrong ones; no_tenant had a token that names no tenant; issuer_away had one whose issuer's keys "
     "cannot be fetched.",
     {"reason": ("unauthorized", "limited", "no_tenant", "issuer_away")},
@@ -58,8 +58,8 @@ CREDENTIALS_REFUSED = counter(
 SHARE_DOWNLOADS = counter(
     "api",
     "todoke_api_share_downloads_total",
-    "Requests with links: served got the file, or where it is; over had a link that works no more; unknown one that "
-    "was never made; limited came from an address that asks too often; failed met a file or a store that is away.",
+    "Requests with links: served got the file or its address; over had one that is no longer valid; unknown one that "
+    "never existed; limited came from an address with too many requests; failed met an unavailable file or store.",
     {"outcome": ("served", "over", "unknown", "limited", "failed")},
 )
 SCHEDULE_FILES_REFUSED = gauge(
@@ -72,12 +72,12 @@ SCHEDULE_FILES_REFUSED = gauge(
 ISSUER_FETCHES = counter(
     "api",
     "todoke_api_issuer_key_fetches_total",
-    "Times that the keys of an issuer of tokens were asked for.",
+    "Fetches of a token issuer's keys.",
     {"issuer": "a section of API_OIDC_PATH", "outcome": ("ok", "failed")},
 )
 RATE_COUNTED_ALONE = counter(
     "api",
     "todoke_api_rate_counted_alone_total",
-    "Times that the database did not say what a tenant may still ask for, and the host counted by itself for some "
+    "Times that the database did not provide a tenant's remaining rate, so the host counted alone for some "
     "seconds: several hosts may let a tenant pass more than its rate.",
 )

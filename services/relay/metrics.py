@@ -24,7 +24,7 @@ PUBLISH_CODES = (
 PUBLISH_FAILURES = counter(
     "relay",
     "todoke_outbox_publish_failures_total",
-    "Messages that the queue did not take, by its code.",
+    "Messages that the queue did not accept, by its error code.",
     {"code": PUBLISH_CODES},
 )
 PARKED = counter(
@@ -98,9 +98,9 @@ OUTBOX_PARKED = gauge(
 _SLICE = " Of the oldest 50,000 jobs that may be unfinished."
 JOBS_WAITING = gauge("relay", "todoke_jobs_waiting", "Jobs that a worker could start now." + _SLICE + _WIDE)
 JOBS_DELAYED = gauge(
-    "relay", "todoke_jobs_delayed", "Jobs that are to run, or to be tried again, later." + _SLICE + _WIDE
+    "relay", "todoke_jobs_delayed", "Jobs that are scheduled to start or to be retried later." + _SLICE + _WIDE
 )
-JOBS_RUNNING = gauge("relay", "todoke_jobs_running", "Jobs that a worker holds." + _SLICE + _WIDE)
+JOBS_RUNNING = gauge("relay", "todoke_jobs_running", "Jobs held by a worker." + _SLICE + _WIDE)
 JOBS_LATE = gauge(
     "relay",
     "todoke_jobs_late",
@@ -109,7 +109,7 @@ JOBS_LATE = gauge(
 OLDEST_WAITING_S = gauge(
     "relay",
     "todoke_jobs_oldest_waiting_seconds",
-    "Time since the oldest of the waiting jobs could first have been started." + _SLICE + _WIDE,
+    "Time for which the oldest waiting job has been ready to start." + _SLICE + _WIDE,
 )
 JOBS_OF_UNKNOWN_TYPE = gauge(
     "relay",
@@ -137,11 +137,11 @@ BULK_JOBS = counter(
     "Jobs that bulk actions met, by what became of them.",
     {"outcome": ("cancelled", "requested", "retried", "deleted", "unchanged", "refused")},
 )
-BULK_RUNNING = gauge("relay", "todoke_bulk_running", "Bulk actions that run." + _WIDE)
+BULK_RUNNING = gauge("relay", "todoke_bulk_running", "Running bulk actions." + _WIDE)
 BULK_STANDING_S = gauge(
     "relay",
     "todoke_bulk_standing_seconds",
-    "Time since the bulk action came on that has waited for that longest; 0 when none runs." + _WIDE,
+    "Longest time for which a running bulk action has made no progress; 0 when none runs." + _WIDE,
 )
 
 # Schedules
@@ -178,11 +178,13 @@ TICKS_MISSED = gauge(
 )
 
 # Webhooks
-WEBHOOK_EVENTS = counter("relay", "todoke_webhook_events_total", "Events that were spread to those who want them.")
+WEBHOOK_EVENTS = counter(
+    "relay", "todoke_webhook_events_total", "Events fanned out to the webhooks that subscribe to them."
+)
 WEBHOOK_DELIVERIES = counter(
     "relay",
     "todoke_webhook_deliveries_total",
-    "Tries to deliver an event, by what became of it: delivered, to be tried again, or given up.",
+    "Attempts to deliver an event, by outcome: delivered, to be retried, or given up.",
     {"outcome": ("delivered", "retried", "dead")},
 )
 WEBHOOK_SECONDS = histogram(
@@ -213,7 +215,7 @@ WEBHOOKS_DISABLED = gauge(
 RETIRED = counter(
     "relay",
     "todoke_retention_removed_total",
-    "What was removed because its time was over: files with their rows, jobs with their history, idempotency keys, "
+    "Expired data that was deleted: files with their rows, jobs with their history, idempotency keys, "
     "API keys that ended long ago, entries of the audit trail, rows of workers that died, hours of the jobs' history, "
     "bulk actions, ticks of schedules, links to files, events of webhooks, deleted webhooks and their deliveries; and "
     "files of attempts that lost, and of jobs that clients have deleted.",
@@ -264,7 +266,7 @@ DEAD_LETTERS = gauge(
 DEAD_LETTERS_LEFT = counter(
     "relay",
     "todoke_dead_letters_left_total",
-    "Messages that left the dead-letter queue because somebody wished it: sent to the queue again, or deleted.",
+    "Messages that left the dead-letter queue on request: resent to the queue, or deleted.",
     {"how": ("redriven", "dropped")},
 )
 HOLDERS = (
@@ -283,5 +285,5 @@ XMIN_AGE = gauge(
 MEASURED_AT = gauge(
     "relay",
     "todoke_relay_measured_timestamp_seconds",
-    "When this relay last read the database-wide gauges, as Unix time: without it they may be old.",
+    "Unix time at which this relay last read the database-wide gauges; if it is old, so are they.",
 )

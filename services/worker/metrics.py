@@ -29,10 +29,10 @@ REDELIVERIES = counter("worker", "todoke_worker_redeliveries_total", "Doorbells 
 DEAD_LETTERED = counter(
     "worker",
     "todoke_worker_dead_lettered_total",
-    "Messages this worker moved to the dead-letter queue.",
+    "Messages that this worker moved to the dead-letter queue.",
     {"reason": ("unknown", "malformed", "foreign")},
 )
-WAITED_SECONDS = histogram("worker", "todoke_job_wait_seconds", "From due to started.", buckets=SLOW_S)
+WAITED_SECONDS = histogram("worker", "todoke_job_wait_seconds", "Time from due to started.", buckets=SLOW_S)
 
 ENDINGS = ("success", "failed", "retried", "cancelled", "given_back")
 ATTEMPTS = counter(
@@ -55,7 +55,7 @@ LATE_WRITES = counter(
     {"write": ("succeed", "fail", "cancel", "give_back")},
 )
 LEASES_LOST = counter(
-    "worker", "todoke_worker_leases_lost_total", "Leases the heartbeat found to belong to somebody else."
+    "worker", "todoke_worker_leases_lost_total", "Leases that the heartbeat found lost to another worker."
 )
 _OWN = (
     "scratch_full", "scratch_unusable", "artifact_store_unavailable", "worker_exhausted", "source_missing",
@@ -75,7 +75,7 @@ UNFIT = gauge(
     {"cause": (*_OWN[:4], "queue_denied")},
 )
 HEARTBEAT_LATE_S = histogram(
-    "worker", "todoke_worker_heartbeat_lateness_seconds", "How much later than planned a heartbeat began.",
+    "worker", "todoke_worker_heartbeat_lateness_seconds", "Delay of a heartbeat behind its schedule.",
     buckets=FAST_S,
 )  # fmt: skip
 
@@ -103,7 +103,7 @@ ATTEMPT_CPU_SECONDS = counter(
 ATTEMPT_PEAK_BYTES = histogram(
     "worker",
     "todoke_attempt_peak_memory_bytes",
-    "The most memory that a report's process held.",
+    "Peak memory of a report's process.",
     {"report_type": REPORT_TYPE},
     buckets=tuple(megabytes << 20 for megabytes in (32, 64, 128, 256, 512, 1024, 2048, 4096)),
 )

@@ -78,7 +78,7 @@ def test_what_is_too_much_is_refused_and_leaves_nothing(ask: Tenant, conn: Conne
     told = problem(refused, 429, "too_many_unfinished_jobs")
     assert told["violated-policies"] == ["unfinished-jobs"]
     assert told["retryable"] is True
-    assert f"At most {ROOM} jobs" in told["detail"]
+    assert f"The tenant has {ROOM} waiting" in told["detail"]
     assert int(refused.headers["retry-after"]) >= 1
     assert metrics.SUBMITTED.labels("capped", "calendar")._value.get() == before + 1
     assert [count(conn, table) for table in ("jobs", "outbox", "idempotency_keys", "audit")] == [ROOM, ROOM, 0, 0]

@@ -75,7 +75,7 @@ def test_only_what_has_ended_is_asked_for_again(client: TestClient, conn: Connec
     job_id = UUID(client.post("/v1/jobs", json=ASKED).json()["jobId"])
     told = problem(again(client, job_id), 409, "not_ended")
     assert told["retryable"] is True
-    assert "wait for its end, or cancel it" in told["detail"]
+    assert "Wait for its end, or cancel it" in told["detail"]
     started(conn, job_id)
     problem(again(client, job_id), 409, "not_ended")
     other = UUID(client.post("/v1/jobs", json=ASKED).json()["jobId"])
