@@ -111,9 +111,12 @@ def _revoke(conn: Connection, given: argparse.Namespace, _: str) -> tuple[Sequen
         revoked: Sequence[str] = [given.id] if api_keys.revoke_key(conn, given.tenant, given.id) else []
     else:
         revoked = api_keys.revoke_keys(conn, tenant=given.tenant, name=given.name)
+    if not revoked:
+        named = f"has the id {given.id!r}" if given.id is not None else f"is named {given.name!r}"
+        raise _NoSuchKey(f"{given.tenant} has no key to revoke that {named}: `keys list` shows what there is")
     for key_id in revoked:
         _note(conn, given, Action.KEYS_REVOKE, key_id, {})
-    return [f"{len(revoked)} key(s) revoked"], 0 if revoked else 1
+    return [f"{len(revoked)} key(s) revoked"], 0
 
 
 def _list(conn: Connection, given: argparse.Namespace, _: str) -> tuple[Sequence[str], int]:

@@ -304,6 +304,11 @@ def test_address_and_key_come_from_the_environment_and_the_key_shows_nowhere(mon
     assert "canary-key" not in repr(client) + repr(client._config) + repr(vars(client))
 
 
+@pytest.mark.parametrize("given", ["https://a.test/reports", "https://a.test/reports/v1", "https://a.test/reports/v1/"])
+def test_the_address_may_have_the_version_of_the_api_or_not(given: str) -> None:
+    assert todoke.Todoke(given).url == "https://a.test/reports"
+
+
 def test_pages_are_fetched_as_they_are_used_and_a_circle_ends(make: Make) -> None:
     pages = [{"jobs": [job()], "nextPageToken": "a"}, {"jobs": [], "nextPageToken": "b"}, {"jobs": [job("FAILED")]}]
     script = Script(*(httpx2.Response(200, json=page) for page in pages))

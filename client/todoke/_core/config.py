@@ -67,7 +67,8 @@ def _url(given: str) -> str:
         raise ValueError(f"{given!r} is not a valid API address; use one such as https://reports.example.com")
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError("the API address must not contain a user, query or fragment; pass the key as api_key")
-    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+    # Other APIs want their version in the address, so people write it here, too. Each path brings it along.
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/v1')}"
 
 
 def _key(given: str) -> str:
