@@ -119,7 +119,7 @@ def test_every_macro_that_a_template_uses_is_imported() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_whatever_fails_and_whatever_is_foreseen_is_said_in_every_language(language: str) -> None:
     estimates = (STATIC.parents[1] / "actions" / "estimates.py").read_text()
-    foreseen = {*re.findall(r'Warned\("([a-z_]+)"', estimates), *WarningCode}
+    foreseen = {*re.findall(r'Warned\(\s*"([a-z_]+)"', estimates), *WarningCode}
     told = {f"failure.{code}" for code in FailureCode} | {f"warning.{code}" for code in foreseen}
 
     assert len(foreseen) > 10

@@ -101,7 +101,7 @@ def test_what_is_neither_a_date_nor_words_is_told_with_the_words_that_there_are(
 
     told = {v.field: v.message for v in refused.value.violations}
     assert told.keys() == {"parameters.first", "parameters.last"}
-    assert 'or words for one, such as "today"' in told["parameters.first"]
+    assert 'or a relative date, such as "today"' in told["parameters.first"]
 
 
 def test_what_a_model_itself_refuses_is_told_in_its_own_words(holidays: ReportType) -> None:
