@@ -116,7 +116,7 @@ def minutes_left(conn: Connection) -> list[int]:
     return [round(one.left_s / timedelta(minutes=1)) for one in rows]
 
 
-@pytest.mark.parametrize(("first", "second"), permutations([ACME, CALENDAR, WAREHOUSE], 2), ids=str)
+@pytest.mark.parametrize(("first", "second"), [*permutations([ACME, CALENDAR, WAREHOUSE], 2)], ids=str)
 @pytest.mark.parametrize("ends_first", [True, False], ids=["one ends, then the other", "the inner one ends first"])
 def test_pauses_that_overlap_give_the_time_of_both_back_once(
     conn: Connection, engine: Engine, first: Gate, second: Gate, ends_first: bool
