@@ -1,7 +1,7 @@
-"""Reads what another release may have stored: a value or a field that this one does not know breaks nothing.
+"""Reads values that another release may have stored, so that an unknown value or field breaks nothing.
 
-While a release is rolled back, the older one reads rows that the newer one has written. It shows such a value as it is,
-and passes over such a field. What a request says is not read here: a value that this release does not know is refused.
+While a release is rolled back, the older one reads rows that the newer one has written. It shows an unknown value as it
+is, and ignores an unknown field. Requests are not read this way: in a request, an unknown value is refused.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -13,7 +13,7 @@ _Made = TypeVar("_Made")
 
 
 def member(kind: type[_Member], value: str) -> _Member:
-    """The member of that value. For one that this release does not know, a text of that kind that is no member."""
+    """Return the member with that value; for an unknown value, an instance of `kind` that holds it and is no member."""
     try:
         return kind(value)
     except ValueError:
@@ -23,10 +23,10 @@ def member(kind: type[_Member], value: str) -> _Member:
 
 
 def member_or_none(kind: type[_Member], value: str | None) -> _Member | None:
-    """The same, and None for None."""
+    """Return the same as `member`, and None for None."""
     return None if value is None else member(kind, value)
 
 
 def made_of(make: Callable[..., _Made], names: Collection[str | None], fields: Mapping[str, Any]) -> _Made:
-    """What `make` makes of those fields that have one of these names."""
+    """Call `make` with the fields that have one of these names, and ignore the others."""
     return make(**{name: value for name, value in fields.items() if name in names})

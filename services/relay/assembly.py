@@ -143,8 +143,8 @@ def _dead_letters(settings: RelaySettings, queue: SqsQueue) -> Loop:
         url, dead = settings.sqs_queue_url, settings.sqs_dlq_url
         return DeadLetters(url, region=settings.aws_region, dead_letter_url=dead)
 
-    looks = DeadLetterLooks(_engine(settings, "dead-requests"), queue, opened)
-    return Loop("dead requests", looks.run_once, DEAD_LETTERS_EVERY_S)
+    looks = DeadLetterLooks(_engine(settings, "dead-letters"), queue, opened)
+    return Loop("dead letters", looks.run_once, DEAD_LETTERS_EVERY_S)
 
 
 def _schedules(settings: RelaySettings, *, follow_catalog: bool) -> Schedules:

@@ -524,6 +524,7 @@ def test_a_relay_that_removes_nothing_still_counts(database_url: str, scratch: P
         for one in ("on", "off")
     )
     assert on - off == {"retention", "tidying", "erasures"}
+    assert off == {"sweeper", "gauges", "dead letters", "bulk", "schedules", "webhooks", "orphans"}
 
 
 def test_a_file_of_another_tenants_key_is_not_taken_for_the_jobs(

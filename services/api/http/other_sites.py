@@ -1,8 +1,8 @@
-"""Keeps pages of other sites away from an API that asks nobody for a key.
+"""Keeps pages of other sites away from an API that requires no key.
 
-Whoever reaches such an API may do everything, and a browser on its machine reaches it for every page that it shows. A
-page of another site may make the browser send a request, and its answer stays hidden from the page. Once the name of
-that site leads to the loopback, the page and the API are of one site, and the page reads everything ("DNS rebinding").
+Anyone who reaches such an API may do everything, and a browser on the same machine reaches it for every page that it
+shows. A page of another site can make the browser send a request, although it cannot read the answer. If the site's own
+name resolves to the loopback, page and API count as one site, and the page can read everything ("DNS rebinding").
 """
 
 import ipaddress
@@ -17,15 +17,18 @@ from services.api.http.problems import Problem, answer
 from services.api.networks import Network
 
 _HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
-"""Methods that change nothing: the page does not see what they answer."""
+"""Methods that change nothing, and whose answer the page cannot read."""
 _CODE = "other_site"
 
 
 class OtherSites:
-    """Refuses requests that another site's page made a browser send, and names that strangers may lead here."""
+    """Refuses requests that another site's page made a browser send, and host names that others may point here."""
 
     def __init__(self, app: ASGIApp, *, own_names: bool, trusted: Sequence[Network], origins: Sequence[str]) -> None:
-        """`own_names`: answer to names that nobody else can have; of `trusted` proxies any. `origins` may ask."""
+        """`own_names`: accept only host names that no other site can have, except from `trusted` proxies.
+
+        Pages of `origins` may send requests.
+        """
         self._app = app
         self._own_names = own_names
         self._trusted = trusted
@@ -45,16 +48,20 @@ class OtherSites:
                 403,
                 _CODE,
                 f"An API without keys answers to localhost and to addresses, not to {host[:100]!r}: any site could "
-                "lead a name of its own here. Set API_AUTH=keys, or name the proxy before it in API_TRUSTED_PROXIES.",
+                "point its own name here. Set API_AUTH=keys, or list the proxy in front in API_TRUSTED_PROXIES.",
             )
         if method not in _HARMLESS and not self._is_of_this_site(request, host):
-            return Problem(403, _CODE, "A page of another site made a browser send this. API_CORS_ORIGINS lets it.")
+            return Problem(
+                403,
+                _CODE,
+                "A page of another site sent this request. To allow it, list its origin in API_CORS_ORIGINS.",
+            )
         return None
 
     def _is_of_this_site(self, request: HTTPConnection, host: str) -> bool:
-        """Return True unless the browser says otherwise: in Sec-Fetch-Site, or an older one by the page's origin.
+        """Return False if the browser says otherwise, in Sec-Fetch-Site or, if it is older, by the page's Origin.
 
-        Programs send neither.
+        Programs send neither header.
         """
         origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
         if origin in self._origins:
